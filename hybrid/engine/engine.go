@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+)
+
+// The engines that Hybrid drives.
+const (
+	Docker = "docker"
+	Podman = "podman"
+)
+
+// probeTimeout bounds one "is the engine there" call; a healthy local engine
+// answers in well under 0.1 s.
+const probeTimeout = 10 * time.Second
+
+// ErrNone says that no container engine is reachable.
+var ErrNone = errors.New("no container engine is reachable")
+
+// Engine is a reachable container engine.
+type Engine struct {
+	// Kind is Docker or Podman.
+	Kind string
+	// CLI is the path of the client that is run.
+	CLI string
+	// Version is the engine's (not the client's) version.
+	Version string
+	// Runner runs the client.
+	Runner command.Runner
+}
+
+// Detect finds the engine to use. An empty prefer takes the first reachable of
+// docker and podman; "docker" or "podman" insists on that one. When nothing is
+// reachable the error is ErrNone with the next command to run.
+func Detect(ctx context.Context, runner command.Runner, prefer string) (*Engine, error) {
+	return detect(ctx, runner, prefer, executables)
+}
+
+func detect(ctx context.Context, runner command.Runner, prefer string, find func(string) []string) (*Engine, error) {
+	kinds := []string{Docker, Podman}
+	if prefer != "" {
+		if !slices.Contains(kinds, prefer) {
+			return nil, fault.With(fmt.Errorf("CONTAINER_ENGINE=%q is not an engine that Hybrid knows", prefer),
+				"set CONTAINER_ENGINE to docker or podman, or unset it")
+		}
+		kinds = []string{prefer}
+	}
+	reasons := []error{ErrNone}
+	for _, kind := range kinds {
+		clients := find(kind)
+		if len(clients) == 0 {
+			reasons = append(reasons, fmt.Errorf("%s: not installed", kind))
+			continue
+		}
+		var fallback *Engine
+		for _, cli := range clients {
+			e := &Engine{Kind: kind, CLI: cli, Runner: runner}
+			if err := e.probe(ctx); err != nil {
+				if cause := context.Cause(ctx); cause != nil {
+					return nil, cause
+				}
+				reasons = append(reasons, fmt.Errorf("%s: %s", cli, lastLine(err)))
+				continue
+			}
+			if e.canBuild(ctx) {
+				return e, nil
+			}
+			fallback = e
+		}
+		if fallback != nil {
+			return nil, fault.With(
+				fmt.Errorf("%s reaches engine %s but cannot build with BuildKit (no buildx)", fallback.CLI, fallback.Version),
+				"install the docker-buildx plugin, or a docker client with BuildKit built in (apt-get install docker.io)")
+		}
+	}
+	return nil, fault.With(errors.Join(reasons...), "go run magefile.go setup")
+}
+
+// probe asks the engine for its version.
+func (e *Engine) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	format := "{{.Server.Version}}"
+	if e.Kind == Podman {
+		format = "{{.Client.Version}}"
+	}
+	out, err := e.Run(ctx, nil, "version", "--format", format)
+	if err != nil {
+		return err
+	}
+	e.Version = strings.TrimSpace(string(out))
+	return nil
+}
+
+// canBuild tells whether the client builds with BuildKit (or is podman, whose
+// builder has cache mounts of its own). Docker clients before 23 have BuildKit
+// built in; later ones need the buildx plugin.
+func (e *Engine) canBuild(ctx context.Context) bool {
+	if e.Kind == Podman {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	if _, err := e.Run(ctx, nil, "buildx", "version"); err == nil {
+		return true
+	}
+	out, err := e.Run(ctx, nil, "version", "--format", "{{.Client.Version}}")
+	var major int
+	if err != nil {
+		return false
+	}
+	if _, err := fmt.Sscanf(string(out), "%d.", &major); err != nil {
+		return false
+	}
+	return major < 23
+}
+
+// Run runs the client with args; standard output is returned, the rest goes to
+// log, which may be nil.
+func (e *Engine) Run(ctx context.Context, log io.Writer, args ...string) ([]byte, error) {
+	return e.Runner.Run(ctx, e.Command(log, args...))
+}
+
+// Command is the client with args, for callers that need to set more of it.
+func (e *Engine) Command(log io.Writer, args ...string) command.Command {
+	return command.Command{Args: append([]string{e.CLI}, args...), Log: log}
+}
+
+// executables lists every executable called name on PATH, first one first, and
+// Debian's own place last: a vendor's client earlier on PATH may lack BuildKit.
+func executables(name string) []string {
+	var found []string
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/bin") {
+		path := filepath.Join(dir, name)
+		if abs, err := exec.LookPath(path); err == nil && !slices.Contains(found, abs) {
+			found = append(found, abs)
+		}
+	}
+	return found
+}
+
+// lastLine is the part of a client's error that says why.
+func lastLine(err error) string {
+	var failed *command.Error
+	if errors.As(err, &failed) && failed.Tail != "" {
+		lines := strings.Split(failed.Tail, "\n")
+		return strings.TrimSpace(lines[len(lines)-1])
+	}
+	return err.Error()
+}

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+)
+
+func only(paths map[string][]string) func(string) []string {
+	return func(name string) []string { return paths[name] }
+}
+
+func TestDetectTakesTheClientThatCanBuild(t *testing.T) {
+	r := &command.Recorder{Replies: map[string]command.Reply{
+		"/usr/local/bin/docker version --format '{{.Server.Version}}'": {Stdout: "20.10.24\n"},
+		"/usr/local/bin/docker version --format '{{.Client.Version}}'": {Stdout: "28.2.2\n"},
+		"/usr/local/bin/docker buildx version":                         {Err: errors.New("no buildx")},
+		"/usr/bin/docker version --format '{{.Server.Version}}'":       {Stdout: "20.10.24\n"},
+		"/usr/bin/docker version --format '{{.Client.Version}}'":       {Stdout: "20.10.24\n"},
+		"/usr/bin/docker buildx version":                               {Err: errors.New("no buildx")},
+	}}
+	e, err := detect(context.Background(), r, "", only(map[string][]string{Docker: {"/usr/local/bin/docker", "/usr/bin/docker"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.CLI != "/usr/bin/docker" || e.Version != "20.10.24" || e.Kind != Docker {
+		t.Errorf("detected %+v", e)
+	}
+}
+
+func TestDetectFallsBackToPodman(t *testing.T) {
+	r := &command.Recorder{Replies: map[string]command.Reply{
+		"/usr/bin/docker version": {Err: errors.New("Cannot connect to the Docker daemon")},
+		"/usr/bin/podman version": {Stdout: "5.4.0\n"},
+	}}
+	e, err := detect(context.Background(), r, "", only(map[string][]string{Docker: {"/usr/bin/docker"}, Podman: {"/usr/bin/podman"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Kind != Podman || e.Version != "5.4.0" {
+		t.Errorf("detected %+v", e)
+	}
+}
+
+func TestDetectNamesTheNextCommand(t *testing.T) {
+	_, err := detect(context.Background(), &command.Recorder{}, "", only(nil))
+	if !errors.Is(err, ErrNone) {
+		t.Fatalf("error %v, want ErrNone", err)
+	}
+	if next := fault.Next(err); next != "go run magefile.go setup" {
+		t.Errorf("next command %q", next)
+	}
+	if _, err := detect(context.Background(), &command.Recorder{}, "lxc", only(nil)); err == nil || fault.Next(err) == "" {
+		t.Errorf("unknown engine: error %v", err)
+	}
+}
+
+func TestBuildArguments(t *testing.T) {
+	r := &command.Recorder{Replies: map[string]command.Reply{"docker build": {}}}
+	e := &Engine{Kind: Docker, CLI: "docker", Runner: r}
+	err := e.Build(context.Background(), BuildOptions{
+		Dockerfile: "docker/a.Dockerfile", Context: ".", Tag: "x/a:1", Network: "host", Platform: "linux/amd64",
+		Args: map[string]string{"B": "2", "A": "1"}, Labels: map[string]string{"l": "v"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"docker build --file docker/a.Dockerfile --tag x/a:1 --progress plain --network host --platform linux/amd64 " +
+		"--build-arg A=1 --build-arg B=2 --label l=v ."}
+	if !reflect.DeepEqual(r.Calls(), want) {
+		t.Errorf("calls\n%q\nwant\n%q", r.Calls(), want)
+	}
+}
+
+func TestInspectKeysByReference(t *testing.T) {
+	r := &command.Recorder{Replies: map[string]command.Reply{
+		"docker image inspect": {Stdout: `[{"Id":"sha256:aa","RepoTags":["x/a:1"],"Size":7,"Config":{"Labels":{"l":"v"}}}]`},
+	}}
+	e := &Engine{Kind: Docker, CLI: "docker", Runner: r}
+	got, err := e.Inspect(context.Background(), "x/a:1", "x/b:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got["x/a:1"].ID != "sha256:aa" || got["x/a:1"].Config.Labels["l"] != "v" {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+)
+
+// BuildOptions says what one image build needs.
+type BuildOptions struct {
+	// Dockerfile and Context are paths; both are mandatory.
+	Dockerfile, Context string
+	// Tag is the full reference that the result gets.
+	Tag string
+	// Args and Labels are passed sorted by name, so that equal options give
+	// equal command lines.
+	Args, Labels map[string]string
+	// Network is the network of RUN instructions; empty is the engine's default.
+	Network string
+	// Platform is like linux/amd64; empty is the engine's own.
+	Platform string
+	// Target is the stage to build; empty is the last.
+	Target string
+	// Log receives the builder's output; nil discards it.
+	Log io.Writer
+}
+
+// Build builds one image with BuildKit (docker) or buildah (podman).
+func (e *Engine) Build(ctx context.Context, b BuildOptions) error {
+	args := []string{"build", "--file", b.Dockerfile, "--tag", b.Tag}
+	if e.Kind == Docker {
+		args = append(args, "--progress", "plain")
+	}
+	for _, o := range []struct{ flag, value string }{
+		{"--network", b.Network}, {"--platform", b.Platform}, {"--target", b.Target},
+	} {
+		if o.value != "" {
+			args = append(args, o.flag, o.value)
+		}
+	}
+	for _, k := range sortedKeys(b.Args) {
+		args = append(args, "--build-arg", k+"="+b.Args[k])
+	}
+	for _, k := range sortedKeys(b.Labels) {
+		args = append(args, "--label", k+"="+b.Labels[k])
+	}
+	c := e.Command(b.Log, append(args, b.Context)...)
+	c.Env = []string{"DOCKER_BUILDKIT=1"}
+	_, err := e.Runner.Run(ctx, c)
+	return err
+}
+
+// HasImage tells whether the engine holds ref.
+func (e *Engine) HasImage(ctx context.Context, ref string) (bool, error) {
+	images, err := e.Inspect(ctx, ref)
+	if err != nil {
+		return false, err
+	}
+	return len(images) == 1, nil
+}
+
+// Image is what the engine knows about an image.
+type Image struct {
+	// ID is the digest of the image's configuration, sha256:…
+	ID string `json:"Id"`
+	// Tags are the references that point to it.
+	Tags []string `json:"RepoTags"`
+	// Created is when the engine made it.
+	Created time.Time
+	// Size is in bytes, shared layers counted.
+	Size int64
+	// Config holds the labels.
+	Config struct {
+		Labels map[string]string
+	}
+	// RootFS lists the layers' uncompressed digests.
+	RootFS struct {
+		Layers []string
+	}
+}
+
+// Inspect looks references up in one call. Those that the engine does not hold
+// are left out of the result, which is keyed by the reference asked for.
+func (e *Engine) Inspect(ctx context.Context, refs ...string) (map[string]Image, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	// The client exits 1 when one reference is missing, yet prints the others.
+	out, err := e.Run(ctx, nil, append([]string{"image", "inspect"}, refs...)...)
+	var images []Image
+	if jsonErr := json.Unmarshal(out, &images); jsonErr != nil {
+		if err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("read the engine's image list: %w", jsonErr)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
+	found := make(map[string]Image, len(images))
+	for _, img := range images {
+		for _, ref := range refs {
+			for _, tag := range img.Tags {
+				if strings.TrimPrefix(tag, "docker.io/") == strings.TrimPrefix(ref, "docker.io/") {
+					found[ref] = img
+				}
+			}
+			if img.ID == ref {
+				found[ref] = img
+			}
+		}
+	}
+	return found, nil
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
