@@ -1,0 +1,54 @@
+package hybrid
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+)
+
+// EnvironmentVariable names the environment variable that tells specs where the
+// file with their Environment is.
+const EnvironmentVariable = "HYBRID_ENVIRONMENT"
+
+// Environment is what a ready cluster offers to the specs. The pipeline writes
+// it as one JSON file.
+type Environment struct {
+	// Run is the run id; Suite the suite's name.
+	Run   string `json:"run"`
+	Suite string `json:"suite"`
+	// Kubeconfig is the absolute path of the cluster's own kubeconfig.
+	Kubeconfig string `json:"kubeconfig"`
+	// Namespace is where stores and services run.
+	Namespace string `json:"namespace"`
+	// Artifacts is the absolute path of the run's folder.
+	Artifacts string `json:"artifacts"`
+	// Coverage says that the services are instrumented.
+	Coverage bool `json:"coverage"`
+	// Endpoints maps endpoint names to base URLs on 127.0.0.1.
+	Endpoints map[string]string `json:"endpoints"`
+	// Images maps image names to the references deployed.
+	Images map[string]string `json:"images"`
+}
+
+// LoadEnvironment reads the file that the pipeline wrote.
+func LoadEnvironment(path string) (Environment, error) {
+	var e Environment
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return e, fault.With(fmt.Errorf("read the environment of the specs: %w", err), "mage deploy")
+	}
+	if err := json.Unmarshal(b, &e); err != nil {
+		return e, fault.With(fmt.Errorf("read the environment of the specs in %s: %w", path, err), "mage deploy")
+	}
+	return e, nil
+}
+
+func (e Environment) save(path string) error {
+	b, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o644)
+}
