@@ -1,0 +1,244 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+)
+
+// Timeouts of the cluster phase. Creation takes about 20 s on two idle cores;
+// the bounds are for a machine that is ten times slower.
+const (
+	createTimeout = 4 * time.Minute
+	proveTimeout  = 2 * time.Minute
+	deleteTimeout = time.Minute
+)
+
+// Options say which cluster is wanted.
+type Options struct {
+	Config Config
+	Engine *engine.Engine
+	// State is the folder for the record and the kubeconfig.
+	State string
+	// Keep lets the cluster outlive the run.
+	Keep bool
+	// FixedPorts maps every NodePort to the same port of the host instead of a
+	// free one.
+	FixedPorts bool
+}
+
+// Cluster is a running Kind cluster.
+type Cluster struct {
+	// Kubeconfig is the absolute path of the cluster's own kubeconfig.
+	Kubeconfig string
+	// REST is the client configuration read from it.
+	REST *rest.Config
+	// Reused says that an earlier run made the cluster.
+	Reused bool
+	// Difference says why an existing cluster was not reused; empty when there
+	// was none or it was.
+	Difference string
+
+	engine *engine.Engine
+	state  string
+	record Record
+}
+
+// Ensure returns a proven cluster of the wanted configuration: the recorded one
+// when it is equal, kept and healthy, else a new one. When it fails, what it
+// made still stands, so that evidence can be taken; the Cluster returned beside
+// the error serves for that and for Delete.
+func Ensure(ctx context.Context, o Options, out io.Writer) (*Cluster, error) {
+	c := &Cluster{
+		Kubeconfig: filepath.Join(o.State, "kubeconfig"),
+		engine:     o.Engine,
+		state:      o.State,
+	}
+	if err := os.MkdirAll(o.State, 0o755); err != nil {
+		return nil, fmt.Errorf("create the cluster's folder: %w", err)
+	}
+	old, err := readRecord(o.State)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil {
+		if c.Difference = c.tryReuse(ctx, *old, o, out); c.Difference == "" {
+			return c, nil
+		}
+		fmt.Fprintf(out, "the existing cluster %s is not reused: %s\n", old.Config.Name, c.Difference)
+		if err := c.deleteRecorded(ctx, *old, out); err != nil {
+			return nil, err
+		}
+	}
+	return c, c.fresh(ctx, o, out)
+}
+
+// tryReuse adopts the recorded cluster, or tells what speaks against it.
+func (c *Cluster) tryReuse(ctx context.Context, old Record, o Options, out io.Writer) string {
+	switch {
+	case !old.Ready || !old.Keep:
+		return "it was left by a run that did not end"
+	case old.Engine != o.Engine.Kind:
+		return fmt.Sprintf("it runs on %s, wanted is %s", old.Engine, o.Engine.Kind)
+	case !old.Config.equal(o.Config):
+		return "its configuration differs: " + difference(old.Config, o.Config)
+	}
+	c.record = old
+	if err := c.connect(); err != nil {
+		return err.Error()
+	}
+	if err := c.prove(ctx, out); err != nil {
+		return "it is not healthy: " + err.Error()
+	}
+	c.Reused = true
+	return ""
+}
+
+func difference(have, want Config) string {
+	var diffs []string
+	add := func(what string, a, b any) {
+		if fmt.Sprint(a) != fmt.Sprint(b) {
+			diffs = append(diffs, fmt.Sprintf("%s %v, wanted %v", what, a, b))
+		}
+	}
+	add("name", have.Name, want.Name)
+	add("node image", have.NodeImage, want.NodeImage)
+	add("workers", have.Workers, want.Workers)
+	add("coverage folder", have.CoverData, want.CoverData)
+	ports := func(c Config) (list []string) {
+		for _, p := range c.Ports {
+			list = append(list, fmt.Sprintf("%s:%d", p.Name, p.Node))
+		}
+		return list
+	}
+	add("ports", ports(have), ports(want))
+	return strings.Join(diffs, "; ")
+}
+
+// fresh creates the cluster. The record is written before anything exists, so
+// that whatever happens the next run knows what to remove.
+func (c *Cluster) fresh(ctx context.Context, o Options, out io.Writer) error {
+	ports, err := choosePorts(ctx, o.Config.Ports, o.FixedPorts)
+	if err != nil {
+		return err
+	}
+	c.record = Record{Config: o.Config, Engine: o.Engine.Kind, Owner: os.Getpid(), Started: time.Now().UTC(), Keep: o.Keep}
+	c.record.Config.Ports = ports
+	if err := c.refuseForeign(ctx); err != nil {
+		return err
+	}
+	if err := c.record.save(c.state); err != nil {
+		return err
+	}
+	creating, cancel := context.WithTimeoutCause(ctx, createTimeout, fmt.Errorf("kind did not finish within %s", createTimeout))
+	defer cancel()
+	if err := c.create(creating, out); err != nil {
+		return fault.With(fmt.Errorf("create cluster %s: %w", o.Config.Name, err), "mage doctor")
+	}
+	if err := c.connect(); err != nil {
+		return err
+	}
+	if err := c.prove(ctx, out); err != nil {
+		return fault.With(fmt.Errorf("cluster %s does not work: %w", o.Config.Name, err), "mage doctor")
+	}
+	c.record.Ready = true
+	return c.record.save(c.state)
+}
+
+// refuseForeign stops before kind would: nodes of this name without a record of
+// ours belong to somebody else.
+func (c *Cluster) refuseForeign(ctx context.Context) error {
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	if len(nodes) > 0 {
+		return fault.With(fmt.Errorf("a cluster named %s exists that this checkout did not make: %s", c.record.Config.Name, strings.Join(nodes, ", ")),
+			"kind delete cluster --name "+c.record.Config.Name)
+	}
+	return nil
+}
+
+func (c *Cluster) connect() error {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("read the cluster's kubeconfig: %w", err)
+	}
+	config.QPS, config.Burst = 200, 400
+	c.REST = config
+	return nil
+}
+
+// Name is the cluster's exact name.
+func (c *Cluster) Name() string { return c.record.Config.Name }
+
+// Ports are the mappings with the host ports in use.
+func (c *Cluster) Ports() []Port { return c.record.Config.Ports }
+
+// Kept tells whether the cluster is meant to outlive the run.
+func (c *Cluster) Kept() bool { return c.record.Keep }
+
+// Keep makes the cluster outlive the run from now on.
+func (c *Cluster) Keep() error {
+	c.record.Keep = true
+	return c.record.save(c.state)
+}
+
+// Nodes lists the names of the cluster's node containers.
+func (c *Cluster) Nodes(context.Context) ([]string, error) {
+	nodes, err := provider(c.engine.Kind, io.Discard).ListNodes(c.record.Config.Name)
+	if err != nil {
+		return nil, fmt.Errorf("list the nodes of %s: %w", c.record.Config.Name, err)
+	}
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = n.String()
+	}
+	return names, nil
+}
+
+// Delete removes the cluster, its kubeconfig and its record. It works on a
+// context of its own, because it mostly runs when the run's has ended.
+func (c *Cluster) Delete(ctx context.Context, out io.Writer) error {
+	return c.deleteRecorded(ctx, c.record, out)
+}
+
+func (c *Cluster) deleteRecorded(ctx context.Context, r Record, out io.Writer) error {
+	return deleteRecorded(ctx, r, c.state, out)
+}
+
+func deleteRecorded(ctx context.Context, r Record, state string, out io.Writer) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), deleteTimeout, fmt.Errorf("not done within %s", deleteTimeout))
+	defer cancel()
+	return remove(ctx, r.Engine, r.Config.Name, filepath.Join(state, "kubeconfig"), out)
+}
+
+// Reap deletes the cluster recorded in state when its run has died without
+// deleting it. It returns the name of what it deleted, empty for nothing.
+func Reap(ctx context.Context, state string, out io.Writer) (string, error) {
+	r, err := readRecord(state)
+	if err != nil || r == nil || !r.orphaned() {
+		return "", err
+	}
+	return r.Config.Name, deleteRecorded(ctx, *r, state, out)
+}
+
+// Down deletes the cluster recorded in state, kept or not, and returns its
+// name; empty when there is no record.
+func Down(ctx context.Context, state string, out io.Writer) (string, error) {
+	r, err := readRecord(state)
+	if err != nil || r == nil {
+		return "", err
+	}
+	return r.Config.Name, deleteRecorded(ctx, *r, state, out)
+}

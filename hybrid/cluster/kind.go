@@ -1,0 +1,150 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+	kind "sigs.k8s.io/kind/pkg/cluster"
+	"sigs.k8s.io/kind/pkg/log"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+)
+
+// provider gives kind's library the engine that everything else uses, always
+// explicitly: kind's own detection could choose another one.
+func provider(kindOfEngine string, out io.Writer) *kind.Provider {
+	option := kind.ProviderWithDocker()
+	if kindOfEngine == engine.Podman {
+		option = kind.ProviderWithPodman()
+	}
+	return kind.NewProvider(option, kind.ProviderWithLogger(logger{out}))
+}
+
+// kubeadm settings for a cluster that lives for minutes: elliptic keys are made
+// in no time, there is nobody to elect a leader against, and etcd need not
+// survive a power cut, so it writes to the node's tmpfs without fsync.
+const kubeadmPatch = `kind: ClusterConfiguration
+encryptionAlgorithm: ECDSA-P256
+etcd:
+  local:
+    dataDir: /tmp/etcd
+    extraArgs:
+    - name: unsafe-no-fsync
+      value: "true"
+controllerManager:
+  extraArgs:
+  - name: leader-elect
+    value: "false"
+scheduler:
+  extraArgs:
+  - name: leader-elect
+    value: "false"
+`
+
+// On cgroup v1 the kubelet refuses to start unless told otherwise.
+const cgroupV1Patch = `kind: KubeletConfiguration
+failCgroupV1: false
+`
+
+// kindConfig turns our configuration into kind's.
+func kindConfig(c Config, cgroupV2 bool) *v1alpha4.Cluster {
+	out := &v1alpha4.Cluster{
+		Name:                 c.Name,
+		KubeadmConfigPatches: []string{kubeadmPatch},
+		Networking:           v1alpha4.Networking{KubeProxyMode: v1alpha4.IPTablesProxyMode},
+	}
+	if !cgroupV2 {
+		out.KubeadmConfigPatches = append(out.KubeadmConfigPatches, cgroupV1Patch)
+	}
+	for i := range 1 + c.Workers {
+		node := v1alpha4.Node{Role: v1alpha4.WorkerRole, Image: c.NodeImage}
+		if i == 0 {
+			node.Role = v1alpha4.ControlPlaneRole
+			for _, p := range c.Ports {
+				node.ExtraPortMappings = append(node.ExtraPortMappings, v1alpha4.PortMapping{
+					ContainerPort: p.Node, HostPort: p.Host, ListenAddress: "127.0.0.1", Protocol: v1alpha4.PortMappingProtocolTCP,
+				})
+			}
+		}
+		if c.CoverData != "" {
+			node.ExtraMounts = []v1alpha4.Mount{{HostPath: c.CoverData, ContainerPath: coverage.Path}}
+		}
+		out.Nodes = append(out.Nodes, node)
+	}
+	return out
+}
+
+// cgroupV2 tells whether this machine's cgroups are of the unified kind.
+func cgroupV2() bool {
+	_, err := os.Stat("/sys/fs/cgroup/cgroup.controllers")
+	return err == nil
+}
+
+// runKind calls kind's library, which knows no contexts: when ctx ends first,
+// the caller deletes the nodes, on which kind's own commands then fail.
+func runKind(ctx context.Context, call func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// create makes the nodes and starts Kubernetes on them.
+func (c *Cluster) create(ctx context.Context, out io.Writer) error {
+	p := provider(c.engine.Kind, out)
+	return runKind(ctx, func() error {
+		return p.Create(c.record.Config.Name,
+			kind.CreateWithV1Alpha4Config(kindConfig(c.record.Config, cgroupV2())),
+			kind.CreateWithRetain(true),
+			kind.CreateWithWaitForReady(0),
+			kind.CreateWithKubeconfigPath(c.Kubeconfig),
+			kind.CreateWithDisplayUsage(false),
+			kind.CreateWithDisplaySalutation(false),
+		)
+	})
+}
+
+// remove deletes the nodes of exactly one cluster and its kubeconfig.
+func remove(ctx context.Context, engineKind, name, kubeconfig string, out io.Writer) error {
+	p := provider(engineKind, out)
+	if err := runKind(ctx, func() error { return p.Delete(name, kubeconfig) }); err != nil {
+		return fmt.Errorf("delete cluster %s: %w", name, err)
+	}
+	for _, f := range []string{kubeconfig, kubeconfig + ".lock", filepath.Join(filepath.Dir(kubeconfig), recordFile)} {
+		if err := os.Remove(f); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// logger hands kind's messages to the task's output.
+type logger struct{ out io.Writer }
+
+func (l logger) Warn(message string)               { fmt.Fprintln(l.out, "warning:", message) }
+func (l logger) Warnf(format string, args ...any)  { l.Warn(fmt.Sprintf(format, args...)) }
+func (l logger) Error(message string)              { fmt.Fprintln(l.out, "error:", message) }
+func (l logger) Errorf(format string, args ...any) { l.Error(fmt.Sprintf(format, args...)) }
+func (l logger) V(level log.Level) log.InfoLogger  { return infoLogger{l.out, level <= 1} }
+
+type infoLogger struct {
+	out     io.Writer
+	enabled bool
+}
+
+func (l infoLogger) Info(message string) {
+	if l.enabled {
+		fmt.Fprintln(l.out, message)
+	}
+}
+func (l infoLogger) Infof(format string, args ...any) { l.Info(fmt.Sprintf(format, args...)) }
+func (l infoLogger) Enabled() bool                    { return l.enabled }

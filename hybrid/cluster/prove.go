@@ -1,0 +1,219 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+)
+
+const (
+	dnsNamespace = "kube-system"
+	dnsName      = "coredns"
+	apiHost      = "kubernetes.default.svc.cluster.local."
+	// retryEvery paces the proofs over the network, where nothing can be
+	// watched: rules appear some milliseconds after the object does.
+	retryEvery = 100 * time.Millisecond
+)
+
+// One CoreDNS replica with a probe every second instead of two with one every
+// ten: measured, it is ready 12 s earlier.
+const dnsPatch = `{"spec":{"replicas":1,"template":{"spec":{"containers":[{"name":"coredns",
+"readinessProbe":{"periodSeconds":1,"initialDelaySeconds":0}}]}}}}`
+
+// prove shows that the cluster works: every node Ready, CoreDNS answering (it
+// becomes ready only after talking to the API server over its ClusterIP), the
+// default service account made, the DNS service's ClusterIP reachable from the
+// node and a NodePort from the host. A cluster can be Ready with dead service
+// rules, so Ready alone proves nothing.
+func (c *Cluster) prove(ctx context.Context, out io.Writer) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, proveTimeout, fmt.Errorf("not proven within %s", proveTimeout))
+	defer cancel()
+	client, err := kubernetes.NewForConfig(c.REST)
+	if err != nil {
+		return err
+	}
+	steps := []struct {
+		name string
+		run  func(context.Context, kubernetes.Interface) error
+	}{
+		{"CoreDNS tuned", tuneDNS},
+		{"nodes Ready", c.nodesReady},
+		{"default service account", serviceAccount},
+		{"CoreDNS ready", dnsReady},
+		{"DNS and a NodePort from the host", c.nodePort},
+		{"the DNS ClusterIP from the node", c.clusterIP},
+	}
+	start := time.Now()
+	for _, s := range steps {
+		if err := s.run(ctx, client); err != nil {
+			if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+				err = fmt.Errorf("%w (%w)", err, cause)
+			}
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		fmt.Fprintf(out, "proven after %.1f s: %s\n", time.Since(start).Seconds(), s.name)
+	}
+	return nil
+}
+
+func tuneDNS(ctx context.Context, client kubernetes.Interface) error {
+	_, err := client.AppsV1().Deployments(dnsNamespace).Patch(ctx, dnsName, types.StrategicMergePatchType,
+		[]byte(dnsPatch), metav1.PatchOptions{FieldManager: "hybrid"})
+	return err
+}
+
+// until watches the objects that lw lists until done holds for one of them.
+func until(ctx context.Context, lw cache.ListerWatcher, object runtime.Object, done watchtools.ConditionFunc) error {
+	_, err := watchtools.UntilWithSync(ctx, lw, object, nil, done)
+	return err
+}
+
+func (c *Cluster) nodesReady(ctx context.Context, client kubernetes.Interface) error {
+	missing := map[string]bool{}
+	for i := range 1 + c.record.Config.Workers {
+		missing[nodeName(c.record.Config.Name, i)] = true
+	}
+	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", fields.Everything())
+	return until(ctx, lw, &corev1.Node{}, func(e watch.Event) (bool, error) {
+		node, ok := e.Object.(*corev1.Node)
+		if !ok {
+			return false, nil
+		}
+		if slices.ContainsFunc(node.Status.Conditions, func(x corev1.NodeCondition) bool {
+			return x.Type == corev1.NodeReady && x.Status == corev1.ConditionTrue
+		}) {
+			delete(missing, node.Name)
+		}
+		return len(missing) == 0, nil
+	})
+}
+
+// nodeName is how kind names node i of a cluster.
+func nodeName(cluster string, i int) string {
+	switch i {
+	case 0:
+		return cluster + "-control-plane"
+	case 1:
+		return cluster + "-worker"
+	}
+	return cluster + "-worker" + strconv.Itoa(i)
+}
+
+func serviceAccount(ctx context.Context, client kubernetes.Interface) error {
+	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "serviceaccounts", "default", fields.OneTermEqualSelector("metadata.name", "default"))
+	return until(ctx, lw, &corev1.ServiceAccount{}, func(watch.Event) (bool, error) { return true, nil })
+}
+
+func dnsReady(ctx context.Context, client kubernetes.Interface) error {
+	lw := cache.NewListWatchFromClient(client.AppsV1().RESTClient(), "deployments", dnsNamespace, fields.OneTermEqualSelector("metadata.name", dnsName))
+	return until(ctx, lw, &appsv1.Deployment{}, func(e watch.Event) (bool, error) {
+		d, ok := e.Object.(*appsv1.Deployment)
+		return ok && d.Status.ObservedGeneration >= d.Generation && d.Status.AvailableReplicas >= 1 && d.Status.UnavailableReplicas == 0, nil
+	})
+}
+
+// nodePort opens CoreDNS under the first mapped NodePort for a moment and asks
+// it from the host for the API server's name: the answer proves DNS, service
+// rules and the port mapping at once.
+func (c *Cluster) nodePort(ctx context.Context, client kubernetes.Interface) (err error) {
+	if len(c.Ports()) == 0 || c.Reused {
+		return nil
+	}
+	services := client.CoreV1().Services(dnsNamespace)
+	name := "hybrid-proof"
+	_, err = services.Create(ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: corev1.ServiceSpec{
+			Type:     corev1.ServiceTypeNodePort,
+			Selector: map[string]string{"k8s-app": "kube-dns"},
+			Ports: []corev1.ServicePort{{
+				Name: "dns-tcp", Port: 53, TargetPort: intstr.FromInt32(53), NodePort: c.Ports()[0].Node, Protocol: corev1.ProtocolTCP,
+			}},
+		},
+	}, metav1.CreateOptions{FieldManager: "hybrid"})
+	if apierrors.IsInvalid(err) {
+		// A reused cluster has the suite's own service there already, which the
+		// deploy phase probes anyway.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, services.Delete(ctx, name, metav1.DeleteOptions{})) }()
+	api, err := client.CoreV1().Services("default").Get(ctx, "kubernetes", metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(c.Ports()[0].Host)))
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp4", address)
+	}}
+	return retry(ctx, func(ctx context.Context) error {
+		ips, err := resolver.LookupHost(ctx, apiHost)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(ips, api.Spec.ClusterIP) {
+			return fmt.Errorf("%s resolved to %v, want %s", apiHost, ips, api.Spec.ClusterIP)
+		}
+		return nil
+	})
+}
+
+// clusterIP reaches CoreDNS's metrics over the ClusterIP of the DNS service
+// from every node.
+func (c *Cluster) clusterIP(ctx context.Context, client kubernetes.Interface) error {
+	dns, err := client.CoreV1().Services(dnsNamespace).Get(ctx, "kube-dns", metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	url := "http://" + net.JoinHostPort(dns.Spec.ClusterIP, "9153") + "/metrics"
+	for i := range 1 + c.record.Config.Workers {
+		node := nodeName(c.record.Config.Name, i)
+		err := retry(ctx, func(ctx context.Context) error {
+			_, err := c.engine.Run(ctx, nil, "exec", node, "curl", "--silent", "--show-error", "--fail", "--max-time", "2", "--output", "/dev/null", url)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s from node %s: %w", url, node, err)
+		}
+	}
+	return nil
+}
+
+// retry calls try until it succeeds or ctx ends; the last error is returned.
+func retry(ctx context.Context, try func(context.Context) error) error {
+	tick := time.NewTicker(retryEvery)
+	defer tick.Stop()
+	for {
+		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := try(attempt)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}

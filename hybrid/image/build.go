@@ -1,0 +1,164 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// Registry is the host part of every reference that the pipeline builds. It
+// resolves nowhere, so that no engine ever tries to pull such an image.
+const Registry = "hybrid.local"
+
+// Spec is one image to build.
+type Spec struct {
+	// Name becomes hybrid.local/<Name>.
+	Name string
+	// Dockerfile is relative to the root, which is the build context.
+	Dockerfile string
+	// Args are build arguments of this image alone; they count into the key.
+	Args map[string]string
+}
+
+// Options hold for all images of one run.
+type Options struct {
+	// Root is the repository, the context of every build.
+	Root string
+	// Engine builds and holds the images.
+	Engine *engine.Engine
+	// Args are build arguments offered to every Dockerfile that declares them;
+	// they count into the key: base images, coverage mode.
+	Args map[string]string
+	// Transport are build arguments that say how, not what, to build (a module
+	// proxy); they do not count into the key.
+	Transport map[string]string
+	// Epoch is the security-update epoch; see Epoch.
+	Epoch Epoch
+	// Platform is like linux/amd64; empty is that of this machine.
+	Platform string
+	// Network is the network of the builds; empty is the engine's default.
+	Network string
+}
+
+// Plan is one image with its identity.
+type Plan struct {
+	Spec
+	// Ref is hybrid.local/<Name>:<key>.
+	Ref string
+	// Key is the content key, 16 hexadecimal digits.
+	Key string
+
+	args map[string]string
+}
+
+// Repository is the reference without its tag, as manifests name it.
+func (p Plan) Repository() string { return Registry + "/" + p.Name }
+
+// Plans computes the identity of every image; it touches no engine. All
+// mistakes are reported together.
+func Plans(o Options, specs []Spec) ([]Plan, error) {
+	plans := make([]Plan, len(specs))
+	var errs []error
+	for i, s := range specs {
+		var err error
+		if plans[i], err = plan(o, s); err != nil {
+			errs = append(errs, fmt.Errorf("image %s: %w", s.Name, err))
+		}
+	}
+	return plans, errors.Join(errs...)
+}
+
+func plan(o Options, s Spec) (Plan, error) {
+	d, err := readDockerfile(filepath.Join(o.Root, s.Dockerfile))
+	if err != nil {
+		return Plan{}, err
+	}
+	args := map[string]string{"UPDATE_EPOCH": o.Epoch.String()}
+	maps.Copy(args, o.Args)
+	maps.Copy(args, s.Args)
+	maps.DeleteFunc(args, func(k, _ string) bool { return !d.args[k] })
+	for k := range s.Args {
+		if !d.args[k] {
+			return Plan{}, fmt.Errorf("%s declares no ARG %s", s.Dockerfile, k)
+		}
+	}
+	platform := o.Platform
+	if platform == "" {
+		platform = "linux/" + runtime.GOARCH
+	}
+	key, err := input{root: o.Root, file: s.Dockerfile, dockerfile: d, args: args, platform: platform}.key()
+	if err != nil {
+		return Plan{}, err
+	}
+	for k, v := range o.Transport {
+		if d.args[k] && v != "" {
+			args[k] = v
+		}
+	}
+	return Plan{Spec: s, Key: key, Ref: Registry + "/" + s.Name + ":" + key, args: args}, nil
+}
+
+// Tasks gives one task per image, named image.<name>. An image that the engine
+// holds under its key is not built; the lookup for all of them is one call.
+func Tasks(ctx context.Context, o Options, plans []Plan) ([]task.Task, error) {
+	refs := make([]string, len(plans))
+	for i, p := range plans {
+		refs[i] = p.Ref
+	}
+	present, err := o.Engine.Inspect(ctx, refs...)
+	if err != nil {
+		return nil, fmt.Errorf("ask the engine which images exist: %w", err)
+	}
+	tasks := make([]task.Task, len(plans))
+	for i, p := range plans {
+		_, ok := present[p.Ref]
+		tasks[i] = task.Task{
+			Name:  "image." + p.Name,
+			Light: ok,
+			Run: func(ctx context.Context, h *task.Handle) error {
+				if ok {
+					h.Cached("key %s", p.Key)
+					return nil
+				}
+				h.Detail("key %s", p.Key)
+				return build(ctx, o, p, h)
+			},
+		}
+	}
+	return tasks, nil
+}
+
+func build(ctx context.Context, o Options, p Plan, log io.Writer) error {
+	err := o.Engine.Build(ctx, engine.BuildOptions{
+		Dockerfile: filepath.Join(o.Root, p.Dockerfile),
+		Context:    o.Root,
+		Tag:        p.Ref,
+		Args:       p.args,
+		Labels:     map[string]string{EpochLabel: o.Epoch.String(), KeyLabel: p.Key},
+		Platform:   o.Platform,
+		Network:    o.Network,
+		Log:        log,
+	})
+	return fault.With(err, "mage build, after mending "+p.Dockerfile+" or what it builds")
+}
+
+// Refs maps repositories, as manifests name them, to full references.
+func Refs(plans []Plan) map[string]string {
+	refs := make(map[string]string, len(plans))
+	for _, p := range plans {
+		refs[p.Repository()] = p.Ref
+	}
+	return refs
+}
+
+// IsOurs tells whether ref names an image that this pipeline builds.
+func IsOurs(ref string) bool { return strings.HasPrefix(ref, Registry+"/") }
