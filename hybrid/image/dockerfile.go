@@ -43,7 +43,9 @@ func parseDockerfile(file string, content []byte) (dockerfile, error) {
 	d.declare(global)
 	for _, stage := range stages {
 		for _, c := range stage.Commands {
-			d.see(c)
+			if err := d.see(c); err != nil {
+				return d, fmt.Errorf("%s: %w", file, err)
+			}
 		}
 	}
 	return d, nil
@@ -59,7 +61,7 @@ func (d *dockerfile) declare(args []instructions.ArgCommand) {
 
 // see notes the arguments that an instruction declares and the context paths
 // that it reads.
-func (d *dockerfile) see(c instructions.Command) {
+func (d *dockerfile) see(c instructions.Command) error {
 	switch c := c.(type) {
 	case *instructions.ArgCommand:
 		d.declare([]instructions.ArgCommand{*c})
@@ -74,12 +76,18 @@ func (d *dockerfile) see(c instructions.Command) {
 			}
 		}
 	case *instructions.RunCommand:
+		// Mounts are parsed only when their variables are expanded; leaving the
+		// variables as they are makes add see them.
+		if err := c.Expand(func(word string) (string, error) { return word, nil }); err != nil {
+			return err
+		}
 		for _, m := range instructions.GetMounts(c) {
 			if m.Type == instructions.MountTypeBind && m.From == "" {
 				d.add(m.Source)
 			}
 		}
 	}
+	return nil
 }
 
 func (d *dockerfile) add(paths ...string) {

@@ -1,0 +1,5 @@
+// Package load owns bringing images onto the nodes of a Kind cluster: one
+// archive of what is missing, written once by the engine and streamed into every
+// node at the same time, without a temporary file. Each node then proves that it
+// holds exactly the image that the engine has.
+package load
