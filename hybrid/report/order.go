@@ -1,0 +1,60 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// stages is the order that a run promises: no task of a stage starts before
+// every task of the stages above it has ended. Builds beside a running cluster
+// starve its node of memory, and a build that fails should cost no cluster.
+var stages = [...][]string{
+	{PhaseImages, PhaseBuild},
+	{PhaseCluster},
+	{PhaseLoad},
+	{PhaseDeploy},
+	{PhaseTest},
+}
+
+// placed is a task with the phase it belongs to.
+type placed struct {
+	phase string
+	Task
+}
+
+// CheckOrder proves from the recorded times that the phases ran one after the
+// other. Phases that are absent are no violation. The error names, for each
+// pair of stages out of order, the worst two tasks and their times.
+func (t Timeline) CheckOrder() error {
+	var errs []error
+	for i, later := range stages {
+		first, ok := t.pick(later, func(a, b Task) bool { return a.Start < b.Start })
+		if !ok {
+			continue
+		}
+		for _, earlier := range stages[:i] {
+			last, ok := t.pick(earlier, func(a, b Task) bool { return a.End > b.End })
+			if ok && first.Start < last.End {
+				errs = append(errs, fmt.Errorf("order: %s of phase %s started at %.3f s, before %s of phase %s ended at %.3f s",
+					first.Name, first.phase, first.Start, last.Name, last.phase, last.End))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// pick finds the task of the named phases that is better than all others.
+func (t Timeline) pick(phases []string, better func(a, b Task) bool) (best placed, found bool) {
+	for _, p := range t.Phases {
+		if !slices.Contains(phases, p.Name) {
+			continue
+		}
+		for _, x := range p.Tasks {
+			if !found || better(x, best.Task) {
+				best, found = placed{phase: p.Name, Task: x}, true
+			}
+		}
+	}
+	return best, found
+}
