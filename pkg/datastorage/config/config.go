@@ -1,0 +1,244 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is the whole configuration. Durations are written as Go writes them, for
+// example 250ms or 168h. Default returns the value of every key that a file leaves
+// out.
+type Config struct {
+	Log        Log        `yaml:"log"`
+	Server     Server     `yaml:"server"`
+	Write      Write      `yaml:"write"`
+	Query      Query      `yaml:"query"`
+	Events     Events     `yaml:"events"`
+	PostgreSQL PostgreSQL `yaml:"postgresql"`
+	Redis      Redis      `yaml:"redis"`
+	Stores     Stores     `yaml:"stores"`
+	Queue      Queue      `yaml:"queue"`
+}
+
+// Log configures the log, JSON lines on standard error.
+type Log struct {
+	// Level is debug, info, warn or error.
+	Level slog.Level `yaml:"level"`
+}
+
+// Server configures the two listeners and what a request may cost.
+type Server struct {
+	// Address of the API, host:port. An empty host means every interface.
+	Address string `yaml:"address"`
+	// MetricsAddress of GET /metrics, host:port.
+	MetricsAddress string `yaml:"metrics_address"`
+	// ReadTimeout bounds reading one request, header and body.
+	ReadTimeout time.Duration `yaml:"read_timeout"`
+	// ShutdownDelay is how long the server goes on answering after it has told
+	// that it is not ready, so that load balancers stop sending. 0 means no delay.
+	ShutdownDelay time.Duration `yaml:"shutdown_delay"`
+	// DrainTimeout bounds the wait for running requests at shutdown.
+	DrainTimeout time.Duration `yaml:"drain_timeout"`
+	// MaxInFlight requests run at once, the next one is answered 503.
+	MaxInFlight int `yaml:"max_in_flight"`
+	// MaxEventBytes bounds the body of a single event, in bytes.
+	MaxEventBytes int64 `yaml:"max_event_bytes"`
+	// MaxBatchBytes bounds the body of a batch, in bytes.
+	MaxBatchBytes int64 `yaml:"max_batch_bytes"`
+	// MaxBatchEvents bounds the number of events in a batch.
+	MaxBatchEvents int `yaml:"max_batch_events"`
+}
+
+// Write bounds how long one write may take: the sum of the two is the longest time
+// to an answer.
+type Write struct {
+	PostgreSQLTimeout time.Duration `yaml:"postgresql_timeout"`
+	QueueTimeout      time.Duration `yaml:"queue_timeout"`
+}
+
+// Query bounds one query.
+type Query struct {
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Events bounds the timestamps that are accepted, relative to the server's clock.
+type Events struct {
+	MaxAge   time.Duration `yaml:"max_age"`
+	MaxAhead time.Duration `yaml:"max_ahead"`
+}
+
+// PostgreSQL says where the database is.
+type PostgreSQL struct {
+	// Address is host:port.
+	Address string `yaml:"address"`
+	// Secrets is the folder with the files username, password and database.
+	Secrets string `yaml:"secrets"`
+	// SSLMode is libpq's sslmode: disable, require, verify-ca or verify-full.
+	SSLMode string `yaml:"ssl_mode"`
+	// MaxConnections of one replica.
+	MaxConnections int32 `yaml:"max_connections"`
+	// ConnectTimeout bounds opening one connection.
+	ConnectTimeout time.Duration `yaml:"connect_timeout"`
+}
+
+// Redis says where the queue is.
+type Redis struct {
+	// Address is host:port.
+	Address string `yaml:"address"`
+	// Secrets is the folder with the file password.
+	Secrets string `yaml:"secrets"`
+	// Stream holds events that wait for PostgreSQL.
+	Stream string `yaml:"stream"`
+	// DeadStream holds events that can never be stored.
+	DeadStream string `yaml:"dead_stream"`
+	// ConnectTimeout bounds opening one connection.
+	ConnectTimeout time.Duration `yaml:"connect_timeout"`
+}
+
+// Stores configures how the two stores are watched.
+type Stores struct {
+	// CheckInterval is the time between two health checks of a store that is up.
+	CheckInterval time.Duration `yaml:"check_interval"`
+	// RetryMin is the first wait after a failed check; it doubles up to RetryMax.
+	RetryMin time.Duration `yaml:"retry_min"`
+	RetryMax time.Duration `yaml:"retry_max"`
+}
+
+// Queue configures the worker that replays queued events.
+type Queue struct {
+	// ReplayInterval is how often an empty queue is looked at.
+	ReplayInterval time.Duration `yaml:"replay_interval"`
+	// ReplayBatch is the number of events stored in one transaction.
+	ReplayBatch int64 `yaml:"replay_batch"`
+}
+
+// Default returns the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Log: Log{Level: slog.LevelInfo},
+		Server: Server{
+			Address:        ":8080",
+			MetricsAddress: ":9090",
+			ReadTimeout:    10 * time.Second,
+			ShutdownDelay:  2 * time.Second,
+			DrainTimeout:   30 * time.Second,
+			MaxInFlight:    100,
+			MaxEventBytes:  256 << 10,
+			MaxBatchBytes:  4 << 20,
+			MaxBatchEvents: 1000,
+		},
+		Write:  Write{PostgreSQLTimeout: 3 * time.Second, QueueTimeout: 2 * time.Second},
+		Query:  Query{Timeout: 5 * time.Second},
+		Events: Events{MaxAge: 7 * 24 * time.Hour, MaxAhead: 5 * time.Minute},
+		PostgreSQL: PostgreSQL{
+			Address:        "postgresql:5432",
+			Secrets:        "/etc/secrets/postgresql",
+			SSLMode:        "disable",
+			MaxConnections: 16,
+			ConnectTimeout: 2 * time.Second,
+		},
+		Redis: Redis{
+			Address:        "redis:6379",
+			Secrets:        "/etc/secrets/redis",
+			Stream:         "audit:queue",
+			DeadStream:     "audit:dead",
+			ConnectTimeout: time.Second,
+		},
+		Stores: Stores{CheckInterval: time.Second, RetryMin: 100 * time.Millisecond, RetryMax: 2 * time.Second},
+		Queue:  Queue{ReplayInterval: time.Second, ReplayBatch: 100},
+	}
+}
+
+// Load reads the file at path over the defaults. A key that is not known is an error
+// that names its line: a misspelt limit must not silently fall back to a default.
+func Load(path string) (Config, error) {
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	config, err := Parse(body)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return config, nil
+}
+
+// Parse is Load for a file that is already read. An empty file is valid.
+func Parse(body []byte) (Config, error) {
+	config := Default()
+	decoder := yaml.NewDecoder(bytes.NewReader(body))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, err
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Config{}, errors.New("more than one YAML document")
+	}
+	if err := config.validate(); err != nil {
+		return Config{}, err
+	}
+	return config, nil
+}
+
+// validate returns every mistake at once, each with the key that it is about.
+func (c Config) validate() error {
+	var problems []error
+	check := func(ok bool, key, rule string) {
+		if !ok {
+			problems = append(problems, fmt.Errorf("%s: %s", key, rule))
+		}
+	}
+	address := func(key, value string) {
+		_, port, err := net.SplitHostPort(value)
+		check(err == nil && port != "", key, fmt.Sprintf("%q is not host:port", value))
+	}
+	positive := func(key string, value time.Duration) {
+		check(value > 0, key, fmt.Sprintf("%s is not above zero", value))
+	}
+
+	address("server.address", c.Server.Address)
+	address("server.metrics_address", c.Server.MetricsAddress)
+	address("postgresql.address", c.PostgreSQL.Address)
+	address("redis.address", c.Redis.Address)
+	positive("server.read_timeout", c.Server.ReadTimeout)
+	check(c.Server.ShutdownDelay >= 0, "server.shutdown_delay", "must not be negative")
+	positive("server.drain_timeout", c.Server.DrainTimeout)
+	positive("write.postgresql_timeout", c.Write.PostgreSQLTimeout)
+	positive("write.queue_timeout", c.Write.QueueTimeout)
+	positive("query.timeout", c.Query.Timeout)
+	positive("events.max_age", c.Events.MaxAge)
+	check(c.Events.MaxAhead >= 0, "events.max_ahead", "must not be negative")
+	positive("postgresql.connect_timeout", c.PostgreSQL.ConnectTimeout)
+	positive("redis.connect_timeout", c.Redis.ConnectTimeout)
+	positive("stores.check_interval", c.Stores.CheckInterval)
+	positive("stores.retry_min", c.Stores.RetryMin)
+	check(c.Stores.RetryMax >= c.Stores.RetryMin, "stores.retry_max", "must not be below stores.retry_min")
+	positive("queue.replay_interval", c.Queue.ReplayInterval)
+
+	check(c.Server.MaxInFlight > 0, "server.max_in_flight", "must be above zero")
+	check(c.Server.MaxEventBytes > 0, "server.max_event_bytes", "must be above zero")
+	check(c.Server.MaxBatchBytes > 0, "server.max_batch_bytes", "must be above zero")
+	check(c.Server.MaxBatchEvents > 0, "server.max_batch_events", "must be above zero")
+	check(c.Queue.ReplayBatch > 0, "queue.replay_batch", "must be above zero")
+	// One connection is taken by a migration, one waits for its lock.
+	check(c.PostgreSQL.MaxConnections >= 2, "postgresql.max_connections", "must be at least 2")
+	check(c.PostgreSQL.Secrets != "", "postgresql.secrets", "must name a folder")
+	check(c.Redis.Secrets != "", "redis.secrets", "must name a folder")
+	check(c.Redis.Stream != "", "redis.stream", "must not be empty")
+	check(c.Redis.DeadStream != "" && c.Redis.DeadStream != c.Redis.Stream,
+		"redis.dead_stream", "must not be empty or the same as redis.stream")
+	switch c.PostgreSQL.SSLMode {
+	case "disable", "require", "verify-ca", "verify-full":
+	default:
+		check(false, "postgresql.ssl_mode", fmt.Sprintf("%q is not disable, require, verify-ca or verify-full", c.PostgreSQL.SSLMode))
+	}
+	return errors.Join(problems...)
+}

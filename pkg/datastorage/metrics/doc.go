@@ -1,0 +1,3 @@
+// Package metrics owns the numbers that DataStorage tells about itself, in a registry
+// of its own. No label takes a value from a request.
+package metrics

@@ -1,0 +1,217 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/hybrid-e2e/hybrid/pkg/datastorage/config"
+	"github.com/hybrid-e2e/hybrid/pkg/datastorage/event"
+)
+
+// The fields of a stream entry. The reason is only in the dead stream.
+const (
+	fieldEvent  = "event"
+	fieldReason = "reason"
+)
+
+// Entry is one waiting event.
+type Entry struct {
+	// ID is the id of the stream entry, which starts with its time.
+	ID string
+	// Event is what was queued; it is empty when Err is set.
+	Event event.Event
+	// Err says that the entry does not hold an event.
+	Err error
+	raw string
+}
+
+// Stats is the state of both streams.
+type Stats struct {
+	// Depth is the number of waiting events.
+	Depth int64
+	// Dead is the number of events that can never be stored.
+	Dead int64
+	// Oldest is when the head of the queue was put in. Zero means an empty queue.
+	Oldest time.Time
+}
+
+// Queue is the pair of streams. It is safe for concurrent use. Nothing connects
+// before the first command, so that New works while Redis is down.
+type Queue struct {
+	client *redis.Client
+	stream string
+	dead   string
+	up     atomic.Bool
+	// added holds one token after an event was queued here, to wake the worker.
+	added chan struct{}
+}
+
+// New prepares a Queue.
+func New(c config.Redis) *Queue {
+	client := redis.NewClient(&redis.Options{
+		Addr:        c.Address,
+		DialTimeout: c.ConnectTimeout,
+		// The deadline of the request decides; without this the client would wait
+		// for its own timeouts.
+		ContextTimeoutEnabled: true,
+		// Adding twice is harmless, but a caller with a deadline decides better
+		// than the client whether there is time for another attempt.
+		MaxRetries: -1,
+		CredentialsProviderContext: func(context.Context) (string, string, error) {
+			password, err := config.Secret(c.Secrets, "password")
+			return "", password, err
+		},
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+	return &Queue{client: client, stream: c.Stream, dead: c.DeadStream, added: make(chan struct{}, 1)}
+}
+
+// Close ends all connections.
+func (q *Queue) Close() error { return q.client.Close() }
+
+// Up reports whether the last command succeeded. Before the first it is false.
+func (q *Queue) Up() bool { return q.up.Load() }
+
+// Add queues events in their order, all or none: they go in as one transaction.
+func (q *Queue) Add(ctx context.Context, events []event.Event) error {
+	bodies := make([]string, len(events))
+	for i, e := range events {
+		body, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("encode event %s: %w", e.ID, err)
+		}
+		bodies[i] = string(body)
+	}
+	_, err := q.client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, body := range bodies {
+			pipe.XAdd(ctx, &redis.XAddArgs{Stream: q.stream, Values: []string{fieldEvent, body}})
+		}
+		return nil
+	})
+	if err := q.note(err); err != nil {
+		return fmt.Errorf("queue %d events: %w", len(events), err)
+	}
+	select {
+	case q.added <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Head returns up to count entries, oldest first.
+func (q *Queue) Head(ctx context.Context, count int64) ([]Entry, error) {
+	messages, err := q.client.XRangeN(ctx, q.stream, "-", "+", count).Result()
+	if err := q.note(err); err != nil {
+		return nil, fmt.Errorf("read queue: %w", err)
+	}
+	entries := make([]Entry, len(messages))
+	for i, message := range messages {
+		entries[i] = decode(message)
+	}
+	return entries, nil
+}
+
+func decode(message redis.XMessage) Entry {
+	entry := Entry{ID: message.ID}
+	raw, ok := message.Values[fieldEvent].(string)
+	if !ok {
+		entry.Err = fmt.Errorf("entry %s has no field %q", message.ID, fieldEvent)
+		return entry
+	}
+	entry.raw = raw
+	if err := json.Unmarshal([]byte(raw), &entry.Event); err != nil {
+		entry.Err = fmt.Errorf("entry %s: %w", message.ID, err)
+	}
+	return entry
+}
+
+// Remove deletes entries that are stored, and returns how many were still there.
+func (q *Queue) Remove(ctx context.Context, entries []Entry) (int64, error) {
+	ids := make([]string, len(entries))
+	for i, entry := range entries {
+		ids[i] = entry.ID
+	}
+	removed, err := q.client.XDel(ctx, q.stream, ids...).Result()
+	if err := q.note(err); err != nil {
+		return 0, fmt.Errorf("remove replayed events from the queue: %w", err)
+	}
+	return removed, nil
+}
+
+// moveToDead moves an entry in one step. A second replica that judges the same entry
+// finds it gone and adds nothing.
+const moveToDead = `if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('XADD', KEYS[2], '*', 'event', ARGV[2], 'reason', ARGV[3])
+return 1`
+
+// Bury moves an entry to the dead stream with the reason, and reports whether this
+// call did it.
+func (q *Queue) Bury(ctx context.Context, entry Entry, reason string) (bool, error) {
+	moved, err := q.client.Eval(ctx, moveToDead, []string{q.stream, q.dead}, entry.ID, entry.raw, reason).Int()
+	if err := q.note(err); err != nil {
+		return false, fmt.Errorf("move entry %s to the dead stream: %w", entry.ID, err)
+	}
+	return moved == 1, nil
+}
+
+// Stats reads the state of both streams; it is also the health check.
+func (q *Queue) Stats(ctx context.Context) (Stats, error) {
+	var depth, dead *redis.IntCmd
+	var head *redis.XMessageSliceCmd
+	_, err := q.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		depth, dead = pipe.XLen(ctx, q.stream), pipe.XLen(ctx, q.dead)
+		head = pipe.XRangeN(ctx, q.stream, "-", "+", 1)
+		return nil
+	})
+	if err := q.note(err); err != nil {
+		return Stats{}, fmt.Errorf("check queue: %w", err)
+	}
+	stats := Stats{Depth: depth.Val(), Dead: dead.Val()}
+	if messages := head.Val(); len(messages) > 0 {
+		stats.Oldest = timeOf(messages[0].ID)
+	}
+	return stats, nil
+}
+
+// timeOf reads the time from the id of a stream entry, <milliseconds>-<sequence>.
+func timeOf(id string) time.Time {
+	milliseconds, _, _ := strings.Cut(id, "-")
+	value, err := strconv.ParseInt(milliseconds, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(value)
+}
+
+// note remembers whether Redis answered. A caller that went away says nothing about
+// Redis.
+func (q *Queue) note(err error) error {
+	if !errors.Is(err, context.Canceled) {
+		q.up.Store(err == nil)
+	}
+	return err
+}
+
+// clientLog receives what the Redis client itself has to say.
+type clientLog struct{ log *slog.Logger }
+
+// Printf logs at debug: the client repeats for every connection what the queue
+// reports once.
+func (c clientLog) Printf(ctx context.Context, format string, arguments ...any) {
+	c.log.DebugContext(ctx, fmt.Sprintf(format, arguments...))
+}
+
+// CaptureClientLog sends the client's own lines to log. The client has one logger per
+// process, so this belongs into main.
+func CaptureClientLog(log *slog.Logger) { redis.SetLogger(clientLog{log.With("store", "redis")}) }
