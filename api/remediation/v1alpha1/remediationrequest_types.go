@@ -23,6 +23,10 @@ const (
 	LabelOriginNamespace = "kubernaut.ai/origin-namespace"
 )
 
+// AnnotationCreationID names the attempt that created a request. The Gateway
+// recognises by it a request of its own whose creation was answered too late.
+const AnnotationCreationID = "kubernaut.ai/creation-id"
+
 // Severity says how urgent a signal is.
 //
 // +kubebuilder:validation:Enum=critical;warning;info
@@ -144,6 +148,11 @@ type DeduplicationStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	// +optional
 	OccurrenceCount int64 `json:"occurrenceCount,omitempty"`
+	// LastWriteID names the latest write of this status. The Gateway recognises by
+	// it a write of its own whose answer was lost, and does not count it twice.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	LastWriteID string `json:"lastWriteID,omitempty"`
 }
 
 // RemediationRequestStatus is what became of the request.
