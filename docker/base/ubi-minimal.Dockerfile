@@ -1,0 +1,25 @@
+# Stands in for ubi9/ubi-minimal where no registry can be reached: a small Debian
+# with dnf, an rpm database of four packages in an old version and a repository
+# that has them in a newer one. "dnf update -y" and "microdnf update -y" really
+# resolve, install and record these four.
+ARG DEBIAN_IMAGE
+FROM ${DEBIAN_IMAGE} AS system
+# The bundle of the machine that made the Debian base is kept: Debian's own
+# ca-certificates would replace it by one that lacks a company's authority.
+RUN apt-get update && apt-get install --yes dnf rpm \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf/*-old /var/log/*.log \
+    && ln -s dnf /usr/bin/microdnf \
+    && mkdir -p /etc/yum.repos.d
+
+FROM system AS packages
+RUN apt-get update && apt-get install --yes createrepo-c
+COPY stand-in.spec stand-in-packages.sh /build/
+RUN sh /build/stand-in-packages.sh /build/stand-in.spec /packages
+
+FROM system
+COPY --from=packages /packages /opt/stand-in
+RUN mv /opt/stand-in/stand-in.repo /etc/yum.repos.d/ \
+    && rpm --initdb \
+    && rpm --install --nodeps /opt/stand-in/installed/*.rpm \
+    && rm -rf /opt/stand-in/installed
+CMD ["/bin/bash"]
