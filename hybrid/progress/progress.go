@@ -1,0 +1,215 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// A task that runs longer than firstBeat is worth a line in a plain log, and
+// another one every beat, so that nobody takes minutes of silence for a hang.
+const (
+	firstBeat = 10 * time.Second
+	beat      = 30 * time.Second
+)
+
+// Printer shows a run as it goes on. It implements task.Observer and is safe
+// for concurrent use.
+type Printer struct {
+	w       io.Writer
+	verbose bool
+	colors  palette
+
+	// out keeps lines whole and in order. It is taken before mu, and never by
+	// whoever draws the live area: printing above the area waits for a drawing
+	// that is under way.
+	out     sync.Mutex
+	live    *live // nil in plain mode and after Close
+	heading string
+	printed map[string]bool
+
+	mu      sync.Mutex
+	running []*running
+	ended   int
+	closed  bool
+}
+
+var _ task.Observer = (*Printer)(nil)
+
+// running is a task that has not ended; guarded by Printer.mu.
+type running struct {
+	phase, name, line string
+	start             time.Time
+	beat              *time.Timer // nil when the live area shows the task
+}
+
+// New makes the printer of one run on w. The caller must Close it.
+func New(w io.Writer, o Options) *Printer {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	m := decide(w, o.Getenv)
+	p := &Printer{w: w, verbose: o.Verbose, colors: newPalette(m.colors), printed: map[string]bool{}}
+	if m.live {
+		p.live = newLive(p, m.fd)
+	}
+	return p
+}
+
+// Print prints text, which may have several lines, above whatever is live.
+func (p *Printer) Print(text string) {
+	p.out.Lock()
+	defer p.out.Unlock()
+	p.write(strings.TrimRight(text, "\n") + "\n")
+}
+
+// write needs p.out. Output that cannot be written is lost on purpose: a closed
+// pipe must not fail the run.
+func (p *Printer) write(text string) {
+	if p.live != nil && p.live.write(text) {
+		return
+	}
+	_, _ = io.WriteString(p.w, text)
+}
+
+// Close takes the live area away and leaves the terminal as it was found. What
+// is printed after it appears as plain lines. It may be called twice.
+func (p *Printer) Close() {
+	p.out.Lock()
+	defer p.out.Unlock()
+	p.mu.Lock()
+	p.closed = true
+	for _, r := range p.running {
+		if r.beat != nil {
+			r.beat.Stop()
+		}
+	}
+	p.mu.Unlock()
+	if p.live != nil {
+		p.live.close()
+		p.live = nil
+	}
+}
+
+// PhaseStarted implements task.Observer.
+func (p *Printer) PhaseStarted(phase string, _ time.Time) {
+	p.out.Lock()
+	defer p.out.Unlock()
+	p.head(phase)
+}
+
+// PhaseEnded implements task.Observer. The lines of the tasks have said it all.
+func (*Printer) PhaseEnded(string, time.Time) {}
+
+// head prints the heading of a phase unless the lines above stand under it
+// already. It needs p.out.
+func (p *Printer) head(phase string) {
+	if p.heading != phase {
+		p.heading = phase
+		p.write(p.colors.heading.Sprint("==> "+phase) + "\n")
+	}
+}
+
+// TaskStarted implements task.Observer.
+func (p *Printer) TaskStarted(e task.Event) {
+	p.out.Lock()
+	isLive := p.live != nil
+	p.out.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &running{phase: e.Phase, name: e.Task, start: time.Now()}
+	if !isLive && !p.closed {
+		r.beat = time.AfterFunc(firstBeat, func() { p.stillRunning(r) })
+	}
+	p.running = append(p.running, r)
+}
+
+// stillRunning shows that a long task is alive.
+func (p *Printer) stillRunning(r *running) {
+	p.out.Lock()
+	defer p.out.Unlock()
+	p.mu.Lock()
+	alive := !p.closed && slices.Contains(p.running, r)
+	text := "still running"
+	if r.line != "" {
+		text += ": " + cut(r.line, causeWidth)
+	}
+	if alive {
+		r.beat.Reset(beat)
+	}
+	p.mu.Unlock()
+	if alive {
+		p.head(r.phase)
+		p.write(line("…", r.name, time.Since(r.start), text))
+	}
+}
+
+// TaskOutput implements task.Observer.
+func (p *Printer) TaskOutput(phase, name, text string) {
+	text = clean(text)
+	if text == "" {
+		return
+	}
+	p.mu.Lock()
+	if i := p.find(phase, name); i >= 0 {
+		p.running[i].line = text
+	}
+	p.mu.Unlock()
+	if p.verbose {
+		p.Print(p.colors.dim.Sprint("["+name+"]") + " " + text)
+	}
+}
+
+// find needs p.mu.
+func (p *Printer) find(phase, name string) int {
+	return slices.IndexFunc(p.running, func(r *running) bool { return r.phase == phase && r.name == name })
+}
+
+// TaskEnded implements task.Observer.
+func (p *Printer) TaskEnded(e task.Event) {
+	p.out.Lock()
+	defer p.out.Unlock()
+	p.mu.Lock()
+	p.ended++
+	if i := p.find(e.Phase, e.Task); i >= 0 {
+		if b := p.running[i].beat; b != nil {
+			b.Stop()
+		}
+		p.running = slices.Delete(p.running, i, i+1)
+	}
+	p.mu.Unlock()
+	p.head(e.Phase)
+	p.write(p.endLine(e))
+}
+
+// endLine is the line of a task that ended.
+func (p *Printer) endLine(e task.Event) string {
+	mark, word, detail := p.colors.good.Sprint("✓"), "ok", firstLine(e.Detail)
+	switch e.Outcome {
+	case task.Cached:
+		word = "cached"
+	case task.Failed:
+		mark, word = p.colors.bad.Sprint("✗"), p.colors.bad.Sprint("FAILED")
+		if e.Err != nil {
+			cause, _ := explain(e.Err)
+			detail = cut(firstLine(cause), causeWidth)
+		}
+	case task.Canceled:
+		mark, word = p.colors.dim.Sprint("-"), p.colors.dim.Sprint("canceled")
+	}
+	if detail != "" {
+		word += ": " + detail
+	}
+	return line(mark, e.Task, e.Elapsed, word)
+}
+
+// line puts mark, name and time under those of the lines above.
+func line(mark, name string, d time.Duration, text string) string {
+	return fmt.Sprintf("  %s %-26s %8s  %s\n", mark, name, elapsed(d), text)
+}
