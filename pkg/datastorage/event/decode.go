@@ -83,7 +83,7 @@ func forSender(err error) error {
 	case errors.As(err, &wrongType) && wrongType.Field != "":
 		return fmt.Errorf("%s must not be a JSON %s", wrongType.Field, wrongType.Value)
 	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		return fmt.Errorf("%s is not a field of an event", strings.TrimPrefix(err.Error(), "json: unknown field "))
+		return fmt.Errorf("%s is not a known field", strings.TrimPrefix(err.Error(), "json: unknown field "))
 	default:
 		return errors.New("not valid JSON")
 	}
