@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -56,6 +58,7 @@ func (c Config) Validate() error {
 		refuse("server.write_timeout", "must be longer than processing.timeout, or answers are cut off")
 	}
 	c.checkNames(refuse)
+	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(problems...)
 }
 

@@ -1,0 +1,241 @@
+package processing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hybrid-e2e/hybrid/api/remediation/v1alpha1"
+)
+
+// Pauses after another replica was faster. They are short, because a loser needs
+// only one more read, and random, because losers must not meet again.
+const (
+	firstConflictPause = 5 * time.Millisecond
+	maxConflictPause   = 250 * time.Millisecond
+)
+
+// round stores one group of signals of a fingerprint. It goes over the group until
+// each signal is counted; what other replicas do in between only makes it look again.
+type round struct {
+	deduplicator *Deduplicator
+	fingerprint  string
+	waiting      []*waiter // not answered yet
+	request      string    // name of the latest request that was tried
+}
+
+// errBeaten marks that something else changed the request first: it was created,
+// counted, ended or deleted meanwhile. Looking again settles it.
+var errBeaten = errors.New("the request changed meanwhile")
+
+// run answers all waiting signals, or returns why the rest cannot be stored.
+func (r *round) run(ctx context.Context) error {
+	if active := r.hinted(ctx); active != nil {
+		if err := r.increment(ctx, active); err != nil && !errors.Is(err, errBeaten) {
+			return err
+		}
+	}
+	pause := firstConflictPause
+	for len(r.waiting) > 0 {
+		err := r.attempt(ctx)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, errBeaten) || wait(ctx, spread(pause, 0.5)) != nil {
+			return err
+		}
+		pause = min(2*pause, maxConflictPause)
+	}
+	return nil
+}
+
+// hinted returns the open request that the cache knows, if any. It may be out of
+// date: its version is what the write is checked against.
+func (r *round) hinted(ctx context.Context) *v1alpha1.RemediationRequest {
+	hint := r.deduplicator.hint
+	if hint == nil {
+		return nil
+	}
+	var known v1alpha1.RemediationRequestList
+	if err := hint.List(ctx, &known, client.MatchingFields{v1alpha1.SignalFingerprintField: r.fingerprint}); err != nil {
+		return nil
+	}
+	return open(known.Items)
+}
+
+// attempt reads the requests from the API server and counts or creates.
+func (r *round) attempt(ctx context.Context) error {
+	d := r.deduplicator
+	var existing v1alpha1.RemediationRequestList
+	// All namespaces are read: the request of a target may be in the fallback one.
+	err := d.options.Retry.Do(ctx, func(ctx context.Context) error {
+		return d.live.List(ctx, &existing, client.MatchingFields{v1alpha1.SignalFingerprintField: r.fingerprint})
+	})
+	if err != nil {
+		return fmt.Errorf("list the requests of the fingerprint: %w", err)
+	}
+	if active := open(existing.Items); active != nil {
+		return r.increment(ctx, active)
+	}
+	created, err := r.create(ctx, nextName(r.fingerprint, existing.Items))
+	if err != nil {
+		return err
+	}
+	// The creating signal is counted from here on, whatever becomes of the rest.
+	first := r.waiting[:1]
+	r.waiting = r.waiting[1:]
+	defer answer(first, created, 1, true)
+	return r.settle(ctx, created)
+}
+
+// open returns the request that is not over. Should there be more than one, all
+// replicas choose the oldest.
+func open(requests []v1alpha1.RemediationRequest) *v1alpha1.RemediationRequest {
+	var oldest *v1alpha1.RemediationRequest
+	for i := range requests {
+		candidate := &requests[i]
+		if candidate.Status.OverallPhase.Terminal() {
+			continue
+		}
+		if oldest == nil || older(candidate, oldest) {
+			oldest = candidate
+		}
+	}
+	return oldest
+}
+
+func older(a, b *v1alpha1.RemediationRequest) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
+}
+
+// create makes the request, in the fallback namespace if need be.
+func (r *round) create(ctx context.Context, name string) (*v1alpha1.RemediationRequest, error) {
+	d := r.deduplicator
+	creationID := uuid.NewString()
+	request := newRequest(r.waiting[0].signal, r.fingerprint, name, creationID)
+	r.request = name
+	err := r.createOnce(ctx, request, creationID)
+	if namespaceUnusable(err) && d.options.FallbackNamespace != "" {
+		d.logger.WarnContext(ctx, "the namespace of the target cannot take the request, using the fallback",
+			"namespace", request.Namespace, "fallback", d.options.FallbackNamespace, "request", name)
+		moveTo(d.options.FallbackNamespace, request)
+		err = r.createOnce(ctx, request, creationID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", client.ObjectKeyFromObject(request), err)
+	}
+	return request, nil
+}
+
+// createOnce creates the request, however often it has to ask. When a repeated
+// call meets the request that an earlier, unanswered call made, that is success.
+func (r *round) createOnce(ctx context.Context, request *v1alpha1.RemediationRequest, creationID string) error {
+	d := r.deduplicator
+	err := d.options.Retry.Do(ctx, func(ctx context.Context) error {
+		request.ResourceVersion = ""
+		return d.live.Create(ctx, request)
+	})
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	existing, readErr := r.read(ctx, request)
+	if readErr != nil || existing.Annotations[v1alpha1.AnnotationCreationID] != creationID {
+		return fmt.Errorf("%w: %w", errBeaten, err)
+	}
+	existing.DeepCopyInto(request)
+	return nil
+}
+
+// read gets the request as it is now in the API server.
+func (r *round) read(ctx context.Context, request *v1alpha1.RemediationRequest) (*v1alpha1.RemediationRequest, error) {
+	d := r.deduplicator
+	current := &v1alpha1.RemediationRequest{}
+	err := d.options.Retry.Do(ctx, func(ctx context.Context) error {
+		return d.live.Get(ctx, client.ObjectKeyFromObject(request), current)
+	})
+	return current, err
+}
+
+// settle writes the first count of a request that this round has created,
+// together with the signals that wait. With none waiting it never fails: the
+// request stands for its creating signal even without a count, and the next
+// signal adds what is missing.
+func (r *round) settle(ctx context.Context, created *v1alpha1.RemediationRequest) error {
+	for {
+		if created.Status.Deduplication != nil && len(r.waiting) == 0 {
+			return nil // Another replica counted first, and counted the creation too.
+		}
+		err := r.increment(ctx, created)
+		if err == nil || len(r.waiting) > 0 {
+			return err
+		}
+		fresh, readErr := r.read(ctx, created)
+		if !errors.Is(err, errBeaten) || readErr != nil {
+			r.deduplicator.logger.WarnContext(ctx, "the new request has no count yet, the next signal will add it",
+				"request", created.Name, "namespace", created.Namespace, "error", err)
+			return nil
+		}
+		created = fresh
+	}
+}
+
+// increment counts all waiting signals in the request with one write. The write
+// holds only if the request has not changed since it was read.
+func (r *round) increment(ctx context.Context, request *v1alpha1.RemediationRequest) error {
+	d := r.deduplicator
+	r.request = request.Name
+	base, before, writeID := request.DeepCopy(), counted(request), uuid.NewString()
+	lastSeen := request.Spec.ReceivedTime.Time
+	for _, one := range r.waiting {
+		if one.signal.ReceivedTime.After(lastSeen) {
+			lastSeen = one.signal.ReceivedTime
+		}
+	}
+	count(request, before+int64(len(r.waiting)), lastSeen, writeID)
+	desired := request.DeepCopy()
+	err := d.options.Retry.Do(ctx, func(ctx context.Context) error {
+		request = desired.DeepCopy()
+		return d.live.Status().Patch(ctx, request,
+			client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
+	})
+	if apierrors.IsConflict(err) && r.written(ctx, base, writeID) {
+		err = nil
+	}
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		err = fmt.Errorf("%w: %w", errBeaten, err)
+	}
+	if err != nil {
+		return fmt.Errorf("count in %s: %w", client.ObjectKeyFromObject(base), err)
+	}
+	answer(r.waiting, base, before+1, false)
+	r.waiting = nil
+	return nil
+}
+
+// written reports whether the conflicting change is this round's own write, whose
+// answer was lost on the way.
+func (r *round) written(ctx context.Context, request *v1alpha1.RemediationRequest, writeID string) bool {
+	current, err := r.read(ctx, request)
+	return err == nil && current.Status.Deduplication != nil &&
+		current.Status.Deduplication.LastWriteID == writeID
+}
+
+// answer tells the signals where they were recorded; their numbers go up from
+// first.
+func answer(signals []*waiter, request *v1alpha1.RemediationRequest, first int64, created bool) {
+	for i, one := range signals {
+		one.result = Outcome{
+			Created: created, Name: request.Name, Namespace: request.Namespace, Occurrences: first + int64(i),
+			Fallback: request.Labels[v1alpha1.LabelClusterScoped] == "true",
+		}
+		close(one.done)
+	}
+}
