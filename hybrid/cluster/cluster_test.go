@@ -1,0 +1,183 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+)
+
+func config() Config {
+	return Config{Name: "a-e2e-00000000", NodeImage: "node:1", Workers: 1, CoverData: "/x/coverdata", Ports: []Port{{Name: "api", Node: 30080}}}
+}
+
+func TestNameDependsOnTheCheckout(t *testing.T) {
+	a, b := Name("gateway", "/home/a/repo"), Name("gateway", "/home/b/repo")
+	if a == b {
+		t.Errorf("two checkouts share the name %s", a)
+	}
+	if len(a) != len("gateway-e2e-")+8 || !strings.HasPrefix(a, "gateway-e2e-") {
+		t.Errorf("name %q", a)
+	}
+	if again := Name("gateway", "/home/a/repo"); again != a {
+		t.Errorf("the name changed from %s to %s", a, again)
+	}
+}
+
+func TestEqualIgnoresOnlyHostPorts(t *testing.T) {
+	a, b := config(), config()
+	b.Ports = []Port{{Name: "api", Node: 30080, Host: 41000}}
+	if !a.equal(b) {
+		t.Error("another host port makes another cluster")
+	}
+	for what, change := range map[string]func(*Config){
+		"node image": func(c *Config) { c.NodeImage = "node:2" },
+		"workers":    func(c *Config) { c.Workers = 2 },
+		"ports":      func(c *Config) { c.Ports = []Port{{Name: "api", Node: 30081}} },
+	} {
+		changed := config()
+		change(&changed)
+		if a.equal(changed) {
+			t.Errorf("%s does not count", what)
+		}
+		if got := difference(a, changed); !strings.HasPrefix(got, what+" ") {
+			t.Errorf("difference %q, want it to name %s", got, what)
+		}
+	}
+}
+
+func TestKindConfig(t *testing.T) {
+	c := config()
+	c.Ports[0].Host = 41000
+	got := kindConfig(c, false)
+	wantNodes := []v1alpha4.Node{
+		{
+			Role: v1alpha4.ControlPlaneRole, Image: "node:1",
+			ExtraMounts:       []v1alpha4.Mount{{HostPath: "/x/coverdata", ContainerPath: "/coverdata"}},
+			ExtraPortMappings: []v1alpha4.PortMapping{{ContainerPort: 30080, HostPort: 41000, ListenAddress: "127.0.0.1", Protocol: "TCP"}},
+		},
+		{Role: v1alpha4.WorkerRole, Image: "node:1", ExtraMounts: []v1alpha4.Mount{{HostPath: "/x/coverdata", ContainerPath: "/coverdata"}}},
+	}
+	if !reflect.DeepEqual(got.Nodes, wantNodes) {
+		t.Errorf("nodes\n%+v\nwant\n%+v", got.Nodes, wantNodes)
+	}
+	if got.Networking.KubeProxyMode != v1alpha4.IPTablesProxyMode || len(got.KubeadmConfigPatches) != 2 {
+		t.Errorf("networking %+v, %d patches", got.Networking, len(got.KubeadmConfigPatches))
+	}
+	if v2 := kindConfig(c, true); len(v2.KubeadmConfigPatches) != 1 {
+		t.Errorf("on cgroup v2 there are %d patches, want 1", len(v2.KubeadmConfigPatches))
+	}
+}
+
+func TestRecordSurvivesAndTellsOrphans(t *testing.T) {
+	dir := t.TempDir()
+	if r, err := readRecord(dir); r != nil || err != nil {
+		t.Fatalf("an empty folder gave %v, %v", r, err)
+	}
+	want := Record{Config: config(), Engine: engine.Docker, Owner: 1, Ready: true}
+	if err := want.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readRecord(dir)
+	if err != nil || !reflect.DeepEqual(*got, want) {
+		t.Errorf("read %+v, %v", got, err)
+	}
+	if got.orphaned() {
+		t.Error("a cluster whose owner (process 1) lives counts as orphaned")
+	}
+	dead := *got
+	dead.Owner = 1 << 22 // above the kernel's largest process id
+	if !dead.orphaned() {
+		t.Error("a cluster of a dead owner does not count as orphaned")
+	}
+	dead.Keep = true
+	if dead.orphaned() {
+		t.Error("a kept cluster counts as orphaned")
+	}
+	if err := os.WriteFile(filepath.Join(dir, recordFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readRecord(dir); err == nil || !strings.Contains(err.Error(), recordFile) {
+		t.Errorf("a broken record: %v", err)
+	}
+}
+
+func TestPorts(t *testing.T) {
+	ctx := context.Background()
+	got, err := choosePorts(ctx, []Port{{Name: "a", Node: 30080}, {Name: "b", Node: 30081}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Host == 0 || got[1].Host == 0 || got[0].Host == got[1].Host {
+		t.Errorf("ports %+v", got)
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := int32(l.Addr().(*net.TCPAddr).Port)
+	_, err = choosePorts(ctx, []Port{{Name: "a", Node: taken}}, true)
+	if err == nil || !strings.Contains(err.Error(), "host port for endpoint a") || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("a taken port: %v", err)
+	}
+}
+
+func TestWatchNamesTheNodeThatDied(t *testing.T) {
+	r := &command.Recorder{Replies: map[string]command.Reply{
+		"docker wait a-e2e-00000000-control-plane": {Stdout: "137\n"},
+		"docker inspect":        {Stdout: "exit code 137, OOMKilled true \n"},
+		"docker logs --tail 10": {Stdout: "last words\n"},
+	}}
+	c := &Cluster{engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r}, record: Record{Config: config()}}
+	c.record.Config.Workers = 0
+	ctx, stop := c.Watch(context.Background())
+	defer stop()
+	<-ctx.Done()
+	var died *NodeDiedError
+	if err := context.Cause(ctx); !errors.As(err, &died) {
+		t.Fatalf("cause %v", err)
+	}
+	if want := "node a-e2e-00000000-control-plane died: exit code 137, OOMKilled true\nlast words"; died.Error() != want {
+		t.Errorf("error %q, want %q", died.Error(), want)
+	}
+}
+
+func TestRunKindEndsWithItsContext(t *testing.T) {
+	stopped := errors.New("stopped")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	forever := make(chan struct{})
+	defer close(forever)
+	cancel(stopped)
+	if err := runKind(ctx, func() error { <-forever; return nil }); !errors.Is(err, stopped) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestNothingToReap(t *testing.T) {
+	if name, err := Reap(context.Background(), t.TempDir(), io.Discard); name != "" || err != nil {
+		t.Errorf("reaped %q, %v", name, err)
+	}
+	if name, err := Down(context.Background(), t.TempDir(), io.Discard); name != "" || err != nil {
+		t.Errorf("deleted %q, %v", name, err)
+	}
+}
+
+func TestNodeNames(t *testing.T) {
+	want := []string{"c-control-plane", "c-worker", "c-worker2"}
+	for i, w := range want {
+		if got := nodeName("c", i); got != w {
+			t.Errorf("node %d is %q, want %q", i, got, w)
+		}
+	}
+}
