@@ -1,0 +1,130 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"golang.org/x/tools/txtar"
+)
+
+func testOptions() Options {
+	return Options{
+		Registry:     "hybrid.local",
+		Images:       []Image{{Name: "shop", Dockerfile: "docker/shop.Dockerfile", Coverage: true}},
+		NodePorts:    map[string]int32{"shop": 30080, "shop-metrics": 30090},
+		CoveragePath: "/coverdata",
+	}
+}
+
+// example turns an archive into a repository and what is expected of it.
+func example(t *testing.T, file string) (repository fs.FS, want string) {
+	t.Helper()
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := fstest.MapFS{"go.mod": {Data: []byte("module example.org/shop\n")}}
+	for _, f := range archive.Files {
+		if f.Name == "want" {
+			want = string(f.Data)
+			continue
+		}
+		tree[f.Name] = &fstest.MapFile{Data: f.Data}
+	}
+	return tree, want
+}
+
+// Every rule has a good example, in which it finds nothing, and a bad one, with
+// the exact findings in the archive's file "want".
+func TestRules(t *testing.T) {
+	for _, rule := range Rules() {
+		for _, kind := range []string{"good", "bad"} {
+			t.Run(rule.ID+"/"+kind, func(t *testing.T) {
+				repository, want := example(t, filepath.Join("testdata", rule.ID, kind+".txtar"))
+				if (kind == "bad") != (want != "") {
+					t.Fatalf("a bad example and no other has findings; this %s one wants %q", kind, want)
+				}
+				src, err := load(t.Context(), repository)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(src.broken) > 0 && rule.ID != "parses" {
+					t.Fatalf("the example does not parse: %v", src.broken)
+				}
+				findings := run(t.Context(), rule, src, testOptions())
+				if got := Format(sorted(findings)); got != want {
+					t.Errorf("findings:\n%s\nwant:\n%s", got, want)
+				}
+			})
+		}
+	}
+}
+
+// A repository that breaks several rules is reported in the order of files.
+func TestRun(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "go.mod", "module example.org/shop\n")
+	write(t, root, "types/types.go", "package types\n")
+	write(t, root, "main.go", "package main\n\nimport \"time\"\n\nfunc main() { time.Sleep(1) }\n")
+	findings, err := Run(t.Context(), root, testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `docker/shop.Dockerfile: [dockerfile-user] image shop has no such Dockerfile (services run without root rights)
+magefiles: [mage-deps] holds no target (only mg.CtxDeps obeys Ctrl-C and -t, and the phases build on each other)
+main.go: [root-package] is a Go package in the root; only a file with //go:build ignore may stand here (the root holds the launcher alone)
+main.go:5: [no-sleep] time.Sleep instead of waiting for what should happen (a sleep is too short on a slow machine and wasted time on a fast one)
+manifests: [manifest-nodeports] endpoint shop has NodePort 30080, which no Service offers (manifests and the endpoint table must agree)
+manifests: [manifest-nodeports] endpoint shop-metrics has NodePort 30090, which no Service offers (manifests and the endpoint table must agree)
+types/types.go:1: [package-name] package name "types" says nothing (a package is named for what it owns)
+`
+	if got := Format(findings); got != want {
+		t.Errorf("findings:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestRunRefusesMissingTables(t *testing.T) {
+	_, err := Run(t.Context(), t.TempDir(), Options{Registry: "hybrid.local"})
+	want := `verify: Options.Images is empty, so a check would pass without looking
+verify: Options.NodePorts is empty, so a check would pass without looking
+verify: Options.CoveragePath is empty, so a check would pass without looking`
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func TestRunWithoutModule(t *testing.T) {
+	root := t.TempDir()
+	_, err := Run(t.Context(), root, testOptions())
+	if !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "verify "+root+": ") {
+		t.Errorf("error %v, want one that names the folder and the missing go.mod", err)
+	}
+}
+
+func TestRunCancelled(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "go.mod", "module example.org/shop\n")
+	stop := errors.New("stopped by the user")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(stop)
+	if _, err := Run(ctx, root, testOptions()); !errors.Is(err, stop) {
+		t.Errorf("error %v, want %v", err, stop)
+	}
+}
+
+func write(t *testing.T, root, name, content string) {
+	t.Helper()
+	path := filepath.Join(root, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
