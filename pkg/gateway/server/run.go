@@ -1,0 +1,183 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/hybrid-e2e/hybrid/pkg/gateway/audit"
+	"github.com/hybrid-e2e/hybrid/pkg/gateway/config"
+	"github.com/hybrid-e2e/hybrid/pkg/gateway/metrics"
+	"github.com/hybrid-e2e/hybrid/pkg/gateway/middleware"
+	"github.com/hybrid-e2e/hybrid/pkg/gateway/processing"
+)
+
+// headerTimeout bounds the reading of a request's headers, so that idle senders
+// cannot hold connections.
+const headerTimeout = 5 * time.Second
+
+// Run is the Gateway from start to end. It returns nil after an orderly end, which
+// begins when ctx ends: everything that was accepted is then stored and audited.
+func Run(ctx context.Context, settings config.Config, restConfig *rest.Config, logger *slog.Logger) error {
+	ctrllog.SetLogger(logr.FromSlogHandler(logger.Handler()))
+	klog.SetSlogLogger(logger)
+	kubernetes, err := connect(restConfig, settings.Kubernetes)
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	server := assemble(settings, kubernetes, metrics.New(registry), logger)
+	handler, err := server.Handler()
+	if err != nil {
+		return err
+	}
+	listen := net.ListenConfig{}
+	api, err := listen.Listen(ctx, "tcp", settings.Server.Address)
+	if err != nil {
+		return fmt.Errorf("listen for signals: %w", err)
+	}
+	scrape, err := listen.Listen(ctx, "tcp", settings.Server.MetricsAddress)
+	if err != nil {
+		_ = api.Close()
+		return fmt.Errorf("listen for metrics: %w", err)
+	}
+	scrapes := http.NewServeMux()
+	scrapes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	p := &process{
+		server: server, kubernetes: kubernetes, logger: logger,
+		api: httpServer(handler, settings.Server, logger), apiListener: api,
+		scrape: httpServer(scrapes, settings.Server, logger), scrapeListener: scrape,
+	}
+	logger.Info("the Gateway listens", "address", api.Addr().String(), "metrics_address", scrape.Addr().String())
+	return p.run(ctx)
+}
+
+// assemble joins the parts.
+func assemble(settings config.Config, kubernetes *cluster, recorded *metrics.Metrics, logger *slog.Logger) *Server {
+	retry := processing.Retry{
+		Attempts: settings.Kubernetes.Retry.Attempts,
+		Initial:  settings.Kubernetes.Retry.InitialDelay.Std(),
+		Max:      settings.Kubernetes.Retry.MaxDelay.Std(),
+		Timeout:  settings.Kubernetes.RequestTimeout.Std(),
+	}
+	server := &Server{
+		Config: settings,
+		Recorder: processing.New(kubernetes.live, kubernetes.hint, processing.Options{
+			FallbackNamespace: settings.Processing.FallbackNamespace, Retry: retry,
+			Timeout: settings.Processing.Timeout.Std(),
+		}, logger),
+		Authorizer: middleware.NewCachedAuthorizer(
+			middleware.KubernetesAuthorizer{Client: kubernetes.live, Retry: retry},
+			settings.Auth.CacheTTL.Std(), settings.Processing.Timeout.Std(), time.Now),
+		Metrics: recorded,
+		Health:  NewHealth(kubernetes.hint.synced.Load, kubernetes.ping, logger),
+		Logger:  logger,
+	}
+	if settings.Audit.Enabled {
+		server.Audit = audit.NewSink(
+			audit.NewClient(settings.Audit.DataStorageURL, settings.Audit.RequestTimeout.Std()),
+			audit.Options{
+				BatchSize: settings.Audit.BatchSize, BufferSize: settings.Audit.BufferSize,
+				FlushInterval: settings.Audit.FlushInterval.Std(), MaxBackoff: settings.Audit.MaxBackoff.Std(),
+			}, recorded, logger)
+	}
+	return server
+}
+
+func httpServer(handler http.Handler, settings config.Server, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       settings.ReadTimeout.Std(),
+		WriteTimeout:      settings.WriteTimeout.Std(),
+		IdleTimeout:       settings.IdleTimeout.Std(),
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		// "OPTIONS *" gets the same headers and problem as any other wrong request.
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// process is the running Gateway.
+type process struct {
+	server                      *Server
+	kubernetes                  *cluster
+	logger                      *slog.Logger
+	api, scrape                 *http.Server
+	apiListener, scrapeListener net.Listener
+}
+
+// run serves until ctx ends or a part fails, then ends the parts in the order in
+// which they depend on each other.
+func (p *process) run(ctx context.Context) error {
+	// The parts outlive ctx: they are what the orderly end works with.
+	parts, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	group, failed := errgroup.WithContext(parts)
+	group.Go(func() error { return serve("signals", p.api, p.apiListener) })
+	group.Go(func() error { return serve("metrics", p.scrape, p.scrapeListener) })
+	group.Go(func() error { return p.kubernetes.run(parts) })
+	select {
+	case <-ctx.Done():
+		p.logger.Info("the Gateway is asked to stop")
+	case <-failed.Done():
+		p.logger.Error("a part of the Gateway failed", "error", context.Cause(failed))
+	}
+	ending := p.end(failed)
+	cancel()
+	return errors.Join(ending, group.Wait())
+}
+
+// end stops taking requests, answers those that are here and sends the audit
+// events. Nothing is delayed when a part has failed already.
+func (p *process) end(failed context.Context) error {
+	shutdown := p.server.Config.Shutdown
+	p.server.Health.Stop()
+	delay := time.NewTimer(shutdown.Delay.Std())
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-failed.Done():
+	}
+	unfinished := within(shutdown.DrainTimeout, p.api.Shutdown)
+	if unfinished != nil {
+		unfinished = fmt.Errorf("requests were still being answered after %s: %w", shutdown.DrainTimeout.Std(), unfinished)
+		_ = p.api.Close()
+	}
+	_ = within(shutdown.AuditTimeout, func(ctx context.Context) error {
+		p.server.Audit.Close(ctx)
+		return nil
+	})
+	// Metrics come last, so that the end can be watched.
+	if err := within(shutdown.AuditTimeout, p.scrape.Shutdown); err != nil {
+		_ = p.scrape.Close()
+	}
+	p.logger.Info("the Gateway has stopped")
+	return unfinished
+}
+
+func within(limit config.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit.Std())
+	defer cancel()
+	return do(ctx)
+}
+
+func serve(what string, server *http.Server, listener net.Listener) error {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", what, err)
+	}
+	return nil
+}
