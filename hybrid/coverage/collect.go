@@ -1,0 +1,176 @@
+package coverage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+)
+
+// The files and the folder that Collect makes besides one folder and one
+// profile per service.
+const (
+	ProfileName = "coverage.txt"
+	HTMLName    = "coverage.html"
+	mergedName  = "merged"
+)
+
+// Options says what to collect. All but Floors and Log are mandatory.
+type Options struct {
+	// Raw is the folder in which each service has the folder it wrote to.
+	Raw string
+	// Out is where everything collected and made goes.
+	Out string
+	// Module is the module's path, such as "example.com/shop"; ModuleRoot the
+	// folder with its go.mod, from which the go tool is run.
+	Module, ModuleRoot string
+	// Services must all have delivered.
+	Services []string
+	// Floors maps paths below the module to the percentage that the package
+	// there and all below it must reach together.
+	Floors map[string]float64
+	// Log receives the output of the tools; nil discards.
+	Log io.Writer
+}
+
+// Collect brings the coverage data of stopped services home and makes the
+// reports of it. When floors are not met, the error says which, and result and
+// files are complete all the same.
+func Collect(ctx context.Context, runner command.Runner, o Options) (Result, error) {
+	c, err := newCollector(runner, o)
+	if err != nil {
+		return Result{}, err
+	}
+	folders, err := c.fetch()
+	if err != nil {
+		return Result{}, err
+	}
+	var r Result
+	for i, service := range o.Services {
+		p, err := c.profile(ctx, folders[i], service+".txt")
+		if err != nil {
+			return Result{}, fmt.Errorf("coverage of %s: %w", service, err)
+		}
+		r.Services = append(r.Services, Service{Name: service, Count: total(p.packages(o.Module))})
+	}
+	merged := filepath.Join(c.Out, mergedName)
+	if err := emptyFolder(merged); err != nil {
+		return Result{}, fmt.Errorf("merge coverage data: %w", err)
+	}
+	if err := c.run(ctx, "covdata", "merge", "-i="+strings.Join(folders, ","), "-o="+merged); err != nil {
+		return Result{}, fmt.Errorf("merge coverage data: %w", err)
+	}
+	p, err := c.profile(ctx, merged, ProfileName)
+	if err != nil {
+		return Result{}, fmt.Errorf("coverage of all services: %w", err)
+	}
+	text, html := filepath.Join(c.Out, ProfileName), filepath.Join(c.Out, HTMLName)
+	if err := c.run(ctx, "cover", "-html="+text, "-o="+html); err != nil {
+		return Result{}, fmt.Errorf("make the HTML of the coverage: %w", err)
+	}
+	r.Packages = p.packages(o.Module)
+	r.Total = total(r.Packages)
+	r.Floors = judge(r.Packages, o.Floors)
+	return r, fault.With(r.violated(), "go tool cover -func="+text)
+}
+
+// collector is one call of Collect.
+type collector struct {
+	Options
+	runner command.Runner
+}
+
+func newCollector(runner command.Runner, o Options) (*collector, error) {
+	if len(o.Services) == 0 {
+		return nil, errors.New("collect coverage: no service is instrumented")
+	}
+	for _, s := range o.Services {
+		if err := checkName(s); err != nil {
+			return nil, fmt.Errorf("collect coverage: %w", err)
+		}
+		if s == mergedName {
+			return nil, fmt.Errorf("collect coverage: a service cannot be called %q", s)
+		}
+	}
+	// The tools run in ModuleRoot, where relative paths would mean others.
+	for _, p := range []*string{&o.Raw, &o.Out, &o.ModuleRoot} {
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return nil, fmt.Errorf("collect coverage: %w", err)
+		}
+		*p = abs
+	}
+	return &collector{Options: o, runner: runner}, nil
+}
+
+// fetch copies the data of every service and gives the folders with the copies.
+// All services that did not deliver are reported together.
+func (c *collector) fetch() ([]string, error) {
+	var (
+		folders []string
+		errs    []error
+	)
+	for _, s := range c.Services {
+		names, err := delivered(s, filepath.Join(c.Raw, s))
+		if err == nil {
+			err = c.copy(s, names)
+		}
+		errs = append(errs, err)
+		folders = append(folders, filepath.Join(c.Out, s))
+	}
+	return folders, errors.Join(errs...)
+}
+
+// copy replaces the copies of a service's data.
+func (c *collector) copy(service string, names []string) error {
+	from, to := filepath.Join(c.Raw, service), filepath.Join(c.Out, service)
+	if err := emptyFolder(to); err != nil {
+		return fmt.Errorf("coverage of %s: %w", service, err)
+	}
+	if err := copyFiles(from, to, names); err != nil {
+		// The service's user may keep what it writes to itself.
+		return fault.With(fmt.Errorf("coverage of %s: copy its data: %w", service, err), "sudo chmod -R a+rX "+from)
+	}
+	return nil
+}
+
+// profile makes the text profile of a folder with data, reduced to what counts,
+// as the named file in Out.
+func (c *collector) profile(ctx context.Context, folder, name string) (profile, error) {
+	path := filepath.Join(c.Out, name)
+	// The tool writes everything that was instrumented; what does not count is
+	// taken out of the same file.
+	if err := c.run(ctx, "covdata", "textfmt", "-i="+folder, "-o="+path); err != nil {
+		return nil, err
+	}
+	all, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := parseProfile(bytes.NewReader(all), c.Module)
+	if err != nil {
+		return nil, err
+	}
+	if len(p) == 0 {
+		return nil, fault.With(fmt.Errorf("the data has no package of %s below %s", c.Module, strings.Join(measured[:], ", ")),
+			"build with -coverpkg="+c.Module+"/...")
+	}
+	var kept bytes.Buffer
+	if err := p.write(&kept); err != nil {
+		return nil, err
+	}
+	return p, os.WriteFile(path, kept.Bytes(), 0o644)
+}
+
+// run runs one of Go's tools in the module.
+func (c *collector) run(ctx context.Context, tool ...string) error {
+	_, err := c.runner.Run(ctx, command.Command{Args: append([]string{"go", "tool"}, tool...), Dir: c.ModuleRoot, Log: c.Log})
+	return err
+}
