@@ -18,13 +18,18 @@ import (
 )
 
 func main() {
+	if err := untilSignal(); err != nil {
+		fmt.Fprintln(os.Stderr, "datastorage:", err)
+		os.Exit(1)
+	}
+}
+
+// untilSignal runs until the first SIGTERM or interrupt. Returning, and not being
+// killed, is what writes the coverage data of an instrumented binary.
+func untilSignal() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "datastorage:", err)
-		// Coverage data is written by os.Exit as well as by returning.
-		os.Exit(1) //nolint:gocritic // Nothing is left that a deferred stop could free.
-	}
+	return run(ctx, os.Args[1:], os.Stderr)
 }
 
 // run serves until ctx ends. A clean stop returns nil.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"time"
 
@@ -186,59 +185,4 @@ func Parse(body []byte) (Config, error) {
 		return Config{}, err
 	}
 	return config, nil
-}
-
-// validate returns every mistake at once, each with the key that it is about.
-func (c Config) validate() error {
-	var problems []error
-	check := func(ok bool, key, rule string) {
-		if !ok {
-			problems = append(problems, fmt.Errorf("%s: %s", key, rule))
-		}
-	}
-	address := func(key, value string) {
-		_, port, err := net.SplitHostPort(value)
-		check(err == nil && port != "", key, fmt.Sprintf("%q is not host:port", value))
-	}
-	positive := func(key string, value time.Duration) {
-		check(value > 0, key, fmt.Sprintf("%s is not above zero", value))
-	}
-
-	address("server.address", c.Server.Address)
-	address("server.metrics_address", c.Server.MetricsAddress)
-	address("postgresql.address", c.PostgreSQL.Address)
-	address("redis.address", c.Redis.Address)
-	positive("server.read_timeout", c.Server.ReadTimeout)
-	check(c.Server.ShutdownDelay >= 0, "server.shutdown_delay", "must not be negative")
-	positive("server.drain_timeout", c.Server.DrainTimeout)
-	positive("write.postgresql_timeout", c.Write.PostgreSQLTimeout)
-	positive("write.queue_timeout", c.Write.QueueTimeout)
-	positive("query.timeout", c.Query.Timeout)
-	positive("events.max_age", c.Events.MaxAge)
-	check(c.Events.MaxAhead >= 0, "events.max_ahead", "must not be negative")
-	positive("postgresql.connect_timeout", c.PostgreSQL.ConnectTimeout)
-	positive("redis.connect_timeout", c.Redis.ConnectTimeout)
-	positive("stores.check_interval", c.Stores.CheckInterval)
-	positive("stores.retry_min", c.Stores.RetryMin)
-	check(c.Stores.RetryMax >= c.Stores.RetryMin, "stores.retry_max", "must not be below stores.retry_min")
-	positive("queue.replay_interval", c.Queue.ReplayInterval)
-
-	check(c.Server.MaxInFlight > 0, "server.max_in_flight", "must be above zero")
-	check(c.Server.MaxEventBytes > 0, "server.max_event_bytes", "must be above zero")
-	check(c.Server.MaxBatchBytes > 0, "server.max_batch_bytes", "must be above zero")
-	check(c.Server.MaxBatchEvents > 0, "server.max_batch_events", "must be above zero")
-	check(c.Queue.ReplayBatch > 0, "queue.replay_batch", "must be above zero")
-	// One connection is taken by a migration, one waits for its lock.
-	check(c.PostgreSQL.MaxConnections >= 2, "postgresql.max_connections", "must be at least 2")
-	check(c.PostgreSQL.Secrets != "", "postgresql.secrets", "must name a folder")
-	check(c.Redis.Secrets != "", "redis.secrets", "must name a folder")
-	check(c.Redis.Stream != "", "redis.stream", "must not be empty")
-	check(c.Redis.DeadStream != "" && c.Redis.DeadStream != c.Redis.Stream,
-		"redis.dead_stream", "must not be empty or the same as redis.stream")
-	switch c.PostgreSQL.SSLMode {
-	case "disable", "require", "verify-ca", "verify-full":
-	default:
-		check(false, "postgresql.ssl_mode", fmt.Sprintf("%q is not disable, require, verify-ca or verify-full", c.PostgreSQL.SSLMode))
-	}
-	return errors.Join(problems...)
 }

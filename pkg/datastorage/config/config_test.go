@@ -75,7 +75,7 @@ func TestParseRefuses(t *testing.T) {
 		"retry bounds crossed": {"stores: {retry_min: 3s, retry_max: 2s}\n", "stores.retry_max: must not be below stores.retry_min"},
 		"one connection":       {"postgresql: {max_connections: 1}\n", "postgresql.max_connections: must be at least 2"},
 		"one stream for both":  {"redis: {stream: a, dead_stream: a}\n", "redis.dead_stream: must not be empty or the same as redis.stream"},
-		"ssl mode":             {"postgresql: {ssl_mode: prefer}\n", `postgresql.ssl_mode: "prefer" is not`},
+		"ssl mode":             {"postgresql: {ssl_mode: prefer}\n", `postgresql.ssl_mode: "prefer" is not one of disable, require, verify-ca, verify-full`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(c.file))

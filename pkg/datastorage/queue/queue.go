@@ -64,6 +64,9 @@ func New(c config.Redis) *Queue {
 		// The deadline of the request decides; without this the client would wait
 		// for its own timeouts.
 		ContextTimeoutEnabled: true,
+		// The worker looks again every second; a command that dials five times would
+		// only keep a request waiting.
+		DialerRetries: 1,
 		// Adding twice is harmless, but a caller with a deadline decides better
 		// than the client whether there is time for another attempt.
 		MaxRetries: -1,
