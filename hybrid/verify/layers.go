@@ -8,18 +8,16 @@ import (
 	"strings"
 )
 
-// vagueNames say nothing about what a package owns.
-var vagueNames = []string{"util", "utils", "common", "helper", "helpers", "type", "types", "misc", "shared"}
-
 // checkPackageNames looks at the package clause and at the folder.
 func checkPackageNames(p *pass) {
+	vague := []string{"util", "utils", "common", "helper", "helpers", "type", "types", "misc", "shared"}
 	seen := map[string]bool{}
 	for _, f := range p.src.goFiles {
 		if seen[f.dir()] {
 			continue
 		}
 		for _, name := range []string{f.ast.Name.Name, path.Base(f.dir())} {
-			if slices.Contains(vagueNames, name) {
+			if slices.Contains(vague, name) {
 				p.addf(f.path, f.line(f.ast.Name), "package name %q says nothing", name)
 				seen[f.dir()] = true
 				break
@@ -66,23 +64,22 @@ type layer struct {
 
 // layers states the direction of imports: magefiles → test/infrastructure →
 // hybrid → its sub-packages, with the services beside them.
-var layers = []layer{
-	{
-		folder:    "hybrid",
-		forbidden: []string{"api", "cmd", "magefiles", "pkg", "test"},
-		external:  []string{"github.com/magefile/mage"},
-	},
-	{folder: "api", forbidden: []string{"cmd", "hybrid", "magefiles", "pkg", "test"}},
-	{folder: "pkg", forbidden: []string{"cmd", "hybrid", "magefiles", "test"}},
-	{folder: "cmd", forbidden: []string{"hybrid", "magefiles", "test"}},
-	{folder: "test", forbidden: []string{"cmd", "magefiles"}, external: []string{"github.com/magefile/mage"}},
+func layers() []layer {
+	const mage = "github.com/magefile/mage"
+	return []layer{
+		{"hybrid", []string{"api", "cmd", "magefiles", "pkg", "test"}, []string{mage}},
+		{"api", []string{"cmd", "hybrid", "magefiles", "pkg", "test"}, nil},
+		{"pkg", []string{"cmd", "hybrid", "magefiles", "test"}, nil},
+		{"cmd", []string{"hybrid", "magefiles", "test"}, nil},
+		{"test", []string{"cmd", "magefiles"}, []string{mage}},
+	}
 }
 
 // checkImports holds every file against its layer. A package below hybrid must
 // not import hybrid itself either: it would be the one that imports it.
 func checkImports(p *pass) {
 	for _, f := range p.src.goFiles {
-		for _, l := range layers {
+		for _, l := range layers() {
 			if !f.below(l.folder) {
 				continue
 			}

@@ -7,9 +7,6 @@ import (
 
 const mgPath = "github.com/magefile/mage/mg"
 
-// phases are the targets that build on each other, each on the one before.
-var phases = []string{"Build", "Cluster", "Load", "Deploy"}
-
 // checkMageDeps wants dependencies of targets to be declared with a context,
 // and each phase to depend on the one before.
 func checkMageDeps(p *pass) {
@@ -39,14 +36,17 @@ func checkMageDeps(p *pass) {
 		p.addf(magefilesFolder, 0, "holds no target")
 		return
 	}
-	for i, phase := range phases {
+	// Each of these targets builds on the one before.
+	before := ""
+	for _, phase := range []string{"Build", "Cluster", "Load", "Deploy"} {
 		at, ok := targets[phase]
 		switch {
 		case !ok:
 			p.addf(magefilesFolder, 0, "the phase %s is no target", phase)
-		case i > 0 && !slices.Contains(needs[phase], phases[i-1]):
-			p.addf(at.file, at.line, "%s does not depend on %s by mg.CtxDeps", phase, phases[i-1])
+		case before != "" && !slices.Contains(needs[phase], before):
+			p.addf(at.file, at.line, "%s does not depend on %s by mg.CtxDeps", phase, before)
 		}
+		before = phase
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	yamlv3 "go.yaml.in/yaml/v3"
 	appsv1 "k8s.io/api/apps/v1"
@@ -140,7 +141,7 @@ func (d document) containers() []container {
 		{"containers", d.workload.template.Spec.Containers},
 	} {
 		for i, c := range list.containers {
-			all = append(all, container{c, d.line(append(d.workload.at[:len(d.workload.at):len(d.workload.at)], list.key, i)...)})
+			all = append(all, container{c, d.line(append(slices.Clip(d.workload.at), list.key, i)...)})
 		}
 	}
 	return all

@@ -84,12 +84,10 @@ func (s script) rehearse(ctx context.Context, env map[string]string, fails func(
 	}
 	// Commands in the background count for what they run, not for how they end:
 	// the shell that started them does not wait either.
-	_ = runner.Run(ctx, waitForBackground)
+	wait := &syntax.Word{Parts: []syntax.WordPart{&syntax.Lit{Value: "wait"}}}
+	_ = runner.Run(ctx, &syntax.CallExpr{Args: []*syntax.Word{wait}})
 	return log.calls, err
 }
-
-// waitForBackground is the shell's own way to wait for commands started by "&".
-var waitForBackground = &syntax.CallExpr{Args: []*syntax.Word{{Parts: []syntax.WordPart{&syntax.Lit{Value: "wait"}}}}}
 
 // callLog notes the commands of one rehearsal. The two ends of a pipe are
 // interpreted at the same time.

@@ -159,8 +159,7 @@ func (s *sources) addGo(name string, content []byte) {
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, name, content, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
-		var list scanner.ErrorList
-		if errors.As(err, &list) {
+		if list, ok := errors.AsType[scanner.ErrorList](err); ok {
 			s.addBroken(name, list[0].Pos.Line, errors.New(list[0].Msg))
 		} else {
 			s.addBroken(name, 0, err)

@@ -8,11 +8,9 @@ import (
 
 const ginkgoPath = "github.com/onsi/ginkgo/v2"
 
-// skipping are the names of Ginkgo that keep specs from running: Skip itself,
-// the pending and focused containers, and the decorators. Ordered is among them
-// because its first failure skips the rest of the chain.
-var skipping = skippingNames()
-
+// skippingNames are the names of Ginkgo that keep specs from running: Skip
+// itself, the pending and focused containers, and the decorators. Ordered is
+// among them because its first failure skips the rest of the chain.
 func skippingNames() []string {
 	names := []string{"Skip", "Pending", "Focus", "Ordered"}
 	for _, node := range []string{"Describe", "Context", "When", "It", "Specify", "DescribeTable", "DescribeTableSubtree", "Entry"} {
@@ -25,6 +23,7 @@ func skippingNames() []string {
 
 // checkSpecSkip wants every spec to run.
 func checkSpecSkip(p *pass) {
+	skipping := skippingNames()
 	for _, f := range p.specFiles() {
 		pkg := f.importName(ginkgoPath)
 		inspectNames(f.ast, func(n ast.Node) {

@@ -76,21 +76,19 @@ func (p *pass) scriptUpdates(s script, variants []variant) (tried bool, flaw str
 	return tried, flaw
 }
 
-// harmlessFlags of dnf do not keep packages from being updated.
-var harmlessFlags = []string{"-y", "--assumeyes", "-q", "--quiet", "--refresh", "--best", "--nodocs", "--noplugins"}
-
 // isUpdate tells whether argv updates all packages without asking. A package
 // name or a flag that could leave some out makes it something else.
 func isUpdate(argv []string) bool {
 	if tool := path.Base(argv[0]); tool != "dnf" && tool != "microdnf" {
 		return false
 	}
+	harmless := []string{"-y", "--assumeyes", "-q", "--quiet", "--refresh", "--best", "--nodocs", "--noplugins"}
 	update, yes := false, false
 	for _, arg := range argv[1:] {
 		switch {
 		case arg == "update" && !update:
 			update = true
-		case slices.Contains(harmlessFlags, arg):
+		case slices.Contains(harmless, arg):
 			yes = yes || arg == "-y" || arg == "--assumeyes"
 		case strings.HasPrefix(arg, "--setopt=tsflags="), strings.HasPrefix(arg, "--setopt=install_weak_deps="):
 		default:
