@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -40,8 +39,10 @@ func (x *tools) Run(_ context.Context, c command.Command) ([]byte, error) {
 func sampleRun(t *testing.T) Options {
 	t.Helper()
 	dir := t.TempDir()
-	o := Options{Raw: filepath.Join(dir, "raw"), Out: filepath.Join(dir, "out"), Module: "example.com/shop",
-		ModuleRoot: dir, Services: []string{"gateway", "datastorage"}}
+	o := Options{
+		Raw: filepath.Join(dir, "raw"), Out: filepath.Join(dir, "out"), Module: "example.com/shop",
+		ModuleRoot: dir, Services: []string{"gateway", "datastorage"},
+	}
 	for _, s := range o.Services {
 		fill(t, filepath.Join(o.Raw, s), "covmeta."+s, "covcounters."+s+".1.2")
 	}
@@ -52,7 +53,7 @@ func TestCollectRunsTheTools(t *testing.T) {
 	o := sampleRun(t)
 	x := &tools{profile: sampleProfile}
 	o.Floors = map[string]float64{"pkg": 80}
-	r, err := Collect(context.Background(), x, o)
+	r, err := Collect(t.Context(), x, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +72,10 @@ func TestCollectRunsTheTools(t *testing.T) {
 		t.Errorf("ran in %v, want the module's root", x.dirs)
 	}
 	all := Count{21, 15, 100 * 15.0 / 21}
-	if want := (Result{Packages: samplePackages(), Services: []Service{{"gateway", all}, {"datastorage", all}},
-		Floors: []Floor{{"pkg", 80, Count{12, 10, 100 * 10.0 / 12}, true}}, Total: all}); !reflect.DeepEqual(r, want) {
+	if want := (Result{
+		Packages: samplePackages(), Services: []Service{{"gateway", all}, {"datastorage", all}},
+		Floors: []Floor{{"pkg", 80, Count{12, 10, 100 * 10.0 / 12}, true}}, Total: all,
+	}); !reflect.DeepEqual(r, want) {
 		t.Errorf("result %+v\nwant   %+v", r, want)
 	}
 	if got := list(t, filepath.Join(out, "gateway")); !reflect.DeepEqual(got, []string{"covcounters.gateway.1.2", "covmeta.gateway"}) {
@@ -88,7 +91,7 @@ func TestCollectRunsTheTools(t *testing.T) {
 func TestCollectGivesTheResultBesideAViolatedFloor(t *testing.T) {
 	o := sampleRun(t)
 	o.Floors = map[string]float64{"cmd/gateway": 65}
-	r, err := Collect(context.Background(), &tools{profile: sampleProfile}, o)
+	r, err := Collect(t.Context(), &tools{profile: sampleProfile}, o)
 	if want := "coverage is below its floor:\ncmd/gateway: 50.0% of 8 statements, floor 65.0%"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -110,7 +113,7 @@ func TestCollectNamesEveryServiceThatDidNotDeliver(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := &tools{profile: sampleProfile}
-	_, err := Collect(context.Background(), x, o)
+	_, err := Collect(t.Context(), x, o)
 	if err == nil || !strings.Contains(err.Error(), "coverage of gateway: no covcounters file in "+gateway) ||
 		!strings.Contains(err.Error(), "\ncoverage of datastorage: no covmeta file in "+datastorage) {
 		t.Errorf("error %v", err)
@@ -138,7 +141,7 @@ func TestCollectSaysWhatFailed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o, x := sampleRun(t), &tools{profile: sampleProfile}
 			c.change(&o, x)
-			_, err := Collect(context.Background(), x, o)
+			_, err := Collect(t.Context(), x, o)
 			if err == nil || err.Error() != c.want {
 				t.Errorf("error %v, want %s", err, c.want)
 			}
@@ -150,7 +153,7 @@ func TestCollectLeavesForeignFilesInItsOutput(t *testing.T) {
 	for _, folder := range []string{"gateway", "merged"} {
 		o := sampleRun(t)
 		fill(t, filepath.Join(o.Out, folder), "notes")
-		if _, err := Collect(context.Background(), &tools{profile: sampleProfile}, o); err == nil ||
+		if _, err := Collect(t.Context(), &tools{profile: sampleProfile}, o); err == nil ||
 			!strings.HasSuffix(err.Error(), "notes is no coverage data and will not be removed") {
 			t.Errorf("%s: error %v", folder, err)
 		}
@@ -205,7 +208,7 @@ func TestCollectOfARealProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, runner := context.Background(), command.Exec{}
+	ctx, runner := t.Context(), command.Exec{}
 	run := func(c command.Command) {
 		t.Helper()
 		if _, err := runner.Run(ctx, c); err != nil {
@@ -213,10 +216,14 @@ func TestCollectOfARealProgram(t *testing.T) {
 		}
 	}
 	binary := filepath.Join(root, "shop")
-	run(command.Command{Args: []string{"go", "build", "-cover", "-covermode=atomic", "-coverpkg=example.com/shop/...", "-o", binary, "./cmd/shop"},
-		Dir: root, Env: []string{"GOWORK=off", "GOFLAGS="}})
-	o := Options{Raw: filepath.Join(root, "raw"), Out: filepath.Join(root, "out"), Module: "example.com/shop", ModuleRoot: root,
-		Services: []string{"first", "second"}, Floors: map[string]float64{"pkg/greet": 67}}
+	run(command.Command{
+		Args: []string{"go", "build", "-cover", "-covermode=atomic", "-coverpkg=example.com/shop/...", "-o", binary, "./cmd/shop"},
+		Dir:  root, Env: []string{"GOWORK=off", "GOFLAGS="},
+	})
+	o := Options{
+		Raw: filepath.Join(root, "raw"), Out: filepath.Join(root, "out"), Module: "example.com/shop", ModuleRoot: root,
+		Services: []string{"first", "second"}, Floors: map[string]float64{"pkg/greet": 67},
+	}
 	if err := Prepare(o.Raw, o.Services); err != nil {
 		t.Fatal(err)
 	}
@@ -254,9 +261,8 @@ func TestCollectOfARealProgram(t *testing.T) {
 		t.Errorf("the HTML does not show the package; error %v", err)
 	}
 	// What Go itself says of the profile agrees.
-	cmd := exec.Command("go", "tool", "cover", "-func="+filepath.Join(o.Out, ProfileName))
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "75.0%") {
+	byFunction := command.Command{Args: []string{"go", "tool", "cover", "-func=" + filepath.Join(o.Out, ProfileName)}, Dir: root}
+	if out, err := runner.Run(ctx, byFunction); err != nil || !strings.Contains(string(out), "75.0%") {
 		t.Errorf("go tool cover says %s, error %v", out, err)
 	}
 }

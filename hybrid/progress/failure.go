@@ -39,9 +39,15 @@ func items(err error) []item {
 	if t := (*task.Error)(nil); !errors.As(err, &t) && !joinsFaults(err) {
 		return []item{{err, fault.Next(err)}}
 	}
-	switch x := err.(type) {
+	switch x := err.(type) { //nolint:errorlint // The tree is walked level by level, which errors.As would skip.
 	case *task.Error:
 		return []item{{x, fault.Next(x)}}
+	case *fault.Error:
+		all := items(x.Err)
+		if last := len(all) - 1; last >= 0 && all[last].next == "" {
+			all[last].next = x.Next
+		}
+		return all
 	case interface{ Unwrap() []error }:
 		var all []item
 		for _, e := range x.Unwrap() {
@@ -49,11 +55,7 @@ func items(err error) []item {
 		}
 		return all
 	case interface{ Unwrap() error }:
-		all := items(x.Unwrap())
-		if f, ok := err.(*fault.Error); ok && len(all) > 0 && all[len(all)-1].next == "" {
-			all[len(all)-1].next = f.Next
-		}
-		return all
+		return items(x.Unwrap())
 	}
 	return []item{{err, fault.Next(err)}}
 }

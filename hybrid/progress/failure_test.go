@@ -22,10 +22,14 @@ func failed(t *testing.T, errs ...error) string {
 }
 
 func TestFailureOfTasks(t *testing.T) {
-	cmd := &command.Error{Args: []string{"docker", "build", "."}, ExitCode: 1,
-		Tail: "#12 ERROR:\n\tno space \x1b[31mleft\x1b[0m\r\n\nexit code: 1", Err: errors.New("exit status 1")}
-	a := &task.Error{Phase: "build", Task: "image.gateway", LogFile: "/run/logs/image.gateway.log",
-		Err: fault.With(fmt.Errorf("build gateway: %w", cmd), "mage doctor")}
+	cmd := &command.Error{
+		Args: []string{"docker", "build", "."}, ExitCode: 1,
+		Tail: "#12 ERROR:\n\tno space \x1b[31mleft\x1b[0m\r\n\nexit code: 1", Err: errors.New("exit status 1"),
+	}
+	a := &task.Error{
+		Phase: "build", Task: "image.gateway", LogFile: "/run/logs/image.gateway.log",
+		Err: fault.With(fmt.Errorf("build gateway: %w", cmd), "mage doctor"),
+	}
 	b := &task.Error{Phase: "build", Task: "image.redis", Err: errors.New("no base image\nno registry")}
 	all := fault.With(fmt.Errorf("run 1: %w", errors.Join(a, b, errors.New("teardown: cluster is still there"))), "mage e2e:gateway")
 	want := []string{

@@ -141,7 +141,7 @@ func TestPlainLinesOfARealGroupStayWhole(t *testing.T) {
 			return nil
 		}})
 	}
-	if err := (task.Group{Phase: "build", Observer: p}).Run(context.Background(), tasks...); err != nil {
+	if err := (task.Group{Phase: "build", Observer: p}).Run(t.Context(), tasks...); err != nil {
 		t.Fatal(err)
 	}
 	p.Close()

@@ -6,15 +6,17 @@ import (
 	"slices"
 )
 
-// stages is the order that a run promises: no task of a stage starts before
+// stages gives the order that a run promises: no task of a stage starts before
 // every task of the stages above it has ended. Builds beside a running cluster
 // starve its node of memory, and a build that fails should cost no cluster.
-var stages = [...][]string{
-	{PhaseImages, PhaseBuild},
-	{PhaseCluster},
-	{PhaseLoad},
-	{PhaseDeploy},
-	{PhaseTest},
+func stages() [][]string {
+	return [][]string{
+		{PhaseImages, PhaseBuild},
+		{PhaseCluster},
+		{PhaseLoad},
+		{PhaseDeploy},
+		{PhaseTest},
+	}
 }
 
 // placed is a task with the phase it belongs to.
@@ -28,12 +30,13 @@ type placed struct {
 // pair of stages out of order, the worst two tasks and their times.
 func (t Timeline) CheckOrder() error {
 	var errs []error
-	for i, later := range stages {
+	order := stages()
+	for i, later := range order {
 		first, ok := t.pick(later, func(a, b Task) bool { return a.Start < b.Start })
 		if !ok {
 			continue
 		}
-		for _, earlier := range stages[:i] {
+		for _, earlier := range order[:i] {
 			last, ok := t.pick(earlier, func(a, b Task) bool { return a.End > b.End })
 			if ok && first.Start < last.End {
 				errs = append(errs, fmt.Errorf("order: %s of phase %s started at %.3f s, before %s of phase %s ended at %.3f s",

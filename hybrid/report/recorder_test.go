@@ -14,10 +14,10 @@ import (
 )
 
 // at is the moment s seconds after the start of the run.
-func at(s float64) time.Time { return t0.Add(time.Duration(s * float64(time.Second))) }
+func at(s float64) time.Time { return t0().Add(time.Duration(s * float64(time.Second))) }
 
 func newRecorder(now float64) *Recorder {
-	r := NewRecorder("run-1", "gateway", t0)
+	r := NewRecorder("run-1", "gateway", t0())
 	r.clock = func() time.Time { return at(now) }
 	return r
 }
@@ -44,7 +44,7 @@ func TestRecorderMakesTheTimeline(t *testing.T) {
 	r.PhaseEnded("test", at(40.25))
 
 	want := Timeline{
-		Run: "run-1", Suite: "gateway", Result: Passed, Started: t0,
+		Run: "run-1", Suite: "gateway", Result: Passed, Started: t0(),
 		SetupSeconds: 20.25, TestSeconds: 19.25, TotalSeconds: 50, ImageSource: "registry",
 		Phases: []Phase{
 			{Name: "build", Start: 0, End: 10.2, Tasks: []Task{
@@ -84,7 +84,7 @@ func TestRecorderOnFailure(t *testing.T) {
 		}
 	}
 	teardown := Phase{Name: "teardown", Start: 10, End: 12, Tasks: []Task{{Name: "delete", Start: 10, End: 11, Outcome: task.Done}}}
-	want := Timeline{Run: "run-1", Suite: "gateway", Started: t0, TotalSeconds: 12, Phases: []Phase{
+	want := Timeline{Run: "run-1", Suite: "gateway", Started: t0(), TotalSeconds: 12, Phases: []Phase{
 		{Name: "build", Start: 1, End: 12, Tasks: tasks(Task{Name: "image.c", Start: 2, End: 12})}, teardown,
 	}}
 	if got := r.Snapshot(); !reflect.DeepEqual(got, want) {
@@ -131,7 +131,7 @@ func TestRecorderWithARealGroup(t *testing.T) {
 		for i := range 8 {
 			tasks = append(tasks, task.Task{Name: fmt.Sprintf("%s.%d", phase, i), Run: func(context.Context, *task.Handle) error { return nil }})
 		}
-		if err := (task.Group{Phase: phase, Observer: r}).Run(context.Background(), tasks...); err != nil {
+		if err := (task.Group{Phase: phase, Observer: r}).Run(t.Context(), tasks...); err != nil {
 			t.Fatal(err)
 		}
 	}

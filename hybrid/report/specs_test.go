@@ -16,11 +16,15 @@ func TestSpecsReadsWhatGinkgoWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	failures := []Spec{
-		{Name: "gateway when the store is away says so", State: "failed", Failed: true,
+		{
+			Name: "gateway when the store is away says so", State: "failed", Failed: true,
 			Message:  "Expected\n    <string>: 503\nto equal\n    <string>: 202",
-			Location: "/repo/test/e2e/example/e_test.go:11"},
-		{Name: "gateway panics", State: "panicked", Failed: true,
-			Message: "Test Panicked: boom", Location: "/repo/test/e2e/example/e_test.go:12"},
+			Location: "/repo/test/e2e/example/e_test.go:11",
+		},
+		{
+			Name: "gateway panics", State: "panicked", Failed: true,
+			Message: "Test Panicked: boom", Location: "/repo/test/e2e/example/e_test.go:12",
+		},
 	}
 	want := Summary{Passed: 1, Failed: 2, Skipped: 2, Specs: []Spec{
 		{Name: "gateway answers", State: "passed", Duration: 1500 * time.Microsecond},

@@ -11,11 +11,11 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
-var t0 = time.Date(2026, 11, 23, 19, 0, 0, 0, time.UTC)
+func t0() time.Time { return time.Date(2026, 11, 23, 19, 0, 0, 0, time.UTC) }
 
 func sample() Timeline {
 	return Timeline{
-		Run: "20261123-190000", Suite: "gateway", Result: Passed, Started: t0,
+		Run: "20261123-190000", Suite: "gateway", Result: Passed, Started: t0(),
 		SetupSeconds: 61.25, TestSeconds: 20.5, TotalSeconds: 90.004, ImageSource: "registry",
 		Phases: []Phase{
 			{Name: "build", Start: 0, End: 30.5, Tasks: []Task{
