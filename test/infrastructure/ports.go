@@ -1,0 +1,33 @@
+package infrastructure
+
+// The NodePorts of all suites: APIs on 30080 + n, metrics on 30180 + n, where n
+// counts the services. The Gateway's metrics keep 30090, the port that its
+// dashboards were made for. The ports lie in the static band of the NodePort
+// range, from which the API server does not draw ports by itself.
+const (
+	PortGateway            int32 = 30080
+	PortGatewayMetrics     int32 = 30090
+	PortDataStorage        int32 = 30081
+	PortDataStorageMetrics int32 = 30181
+)
+
+// Port is one row of the table of NodePorts.
+type Port struct {
+	// Service is the name of the Kubernetes Service.
+	Service string
+	// Name is the name of the port in that Service.
+	Name string
+	// NodePort is the port on every node.
+	NodePort int32
+}
+
+// Ports returns the table. A port that a manifest uses and that is missing here,
+// or the other way round, fails the tests of this package.
+func Ports() []Port {
+	return []Port{
+		{Service: "gateway", Name: "http", NodePort: PortGateway},
+		{Service: "gateway", Name: "metrics", NodePort: PortGatewayMetrics},
+		{Service: "datastorage", Name: "http", NodePort: PortDataStorage},
+		{Service: "datastorage", Name: "metrics", NodePort: PortDataStorageMetrics},
+	}
+}
