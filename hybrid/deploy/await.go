@@ -67,7 +67,7 @@ func (d *Deployer) await(ctx context.Context, o Object, done func(*unstructured.
 	}
 	limited, cancel := context.WithTimeout(ctx, takenInTimeout)
 	defer cancel()
-	_, err = watchtools.UntilWithSync(limited, lw, &unstructured.Unstructured{}, nil, func(e watch.Event) (bool, error) {
+	_, err = watchtools.UntilWithSync(limited, cache.ToListWatcherWithWatchListSemantics(lw, d.dynamic), &unstructured.Unstructured{}, nil, func(e watch.Event) (bool, error) {
 		if e.Type == watch.Deleted {
 			return false, errors.New("it was deleted meanwhile")
 		}

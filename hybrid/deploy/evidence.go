@@ -26,14 +26,15 @@ const (
 func (d *Deployer) gather(ctx context.Context, e *NotReadyError, v *view) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceTimeout)
 	defer cancel()
-	deployment := v.deployment(e.Namespace, e.Name)
-	if deployment == nil {
-		return
-	}
-	about := map[types.UID]bool{deployment.UID: true}
-	pods := v.current(deployment)
-	if len(pods) == 0 {
-		pods = v.selected(e.Namespace, selectorOf(deployment))
+	about := map[types.UID]bool{}
+	var pods []*corev1.Pod
+	if e.selector != nil {
+		pods = v.selected(e.Namespace, e.selector)
+	} else if deployment := v.deployment(e.Namespace, e.Name); deployment != nil {
+		about[deployment.UID] = true
+		if pods = v.current(deployment); len(pods) == 0 {
+			pods = v.selected(e.Namespace, selectorOf(deployment))
+		}
 	}
 	for _, pod := range pods {
 		about[pod.UID] = true

@@ -49,6 +49,8 @@ func (b *barrier) judge(now time.Time) verdict {
 		if o.GetKind() == "Service" {
 			if b.view.readyEndpoints(e.Namespace, e.Name) == 0 {
 				e.Reason = "no pod behind it is ready"
+				selector, _, _ := unstructured.NestedStringMap(o.Object, "spec", "selector")
+				e.selector = labels.SelectorFromSet(selector)
 				result.missing = append(result.missing, e)
 			}
 			continue

@@ -23,8 +23,8 @@ type Object struct {
 	*unstructured.Unstructured
 	// File is where it stands, as given to Load or Decode.
 	File string
-	// Document is its position in the file; the first is 1. Empty documents
-	// count, so that the number is the one a reader counts.
+	// Document is its position in the file; the first is 1. Documents that hold
+	// only comments count, those without a single line do not.
 	Document int
 }
 

@@ -3,6 +3,8 @@ package deploy
 import (
 	"fmt"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // NotReadyError is a wait that ended without success.
@@ -14,6 +16,9 @@ type NotReadyError struct {
 	// Evidence are lines about pods, containers, events and logs; it may be
 	// empty when the cluster could not be asked.
 	Evidence []string
+
+	// selector finds the pods of a Service; nil for Deployments.
+	selector labels.Selector
 }
 
 // Error gives the reason, then the evidence, one indented line each.
