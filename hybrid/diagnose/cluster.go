@@ -49,6 +49,8 @@ func (c *collector) pod(ctx context.Context, pod corev1.Pod) {
 		status := podStatus(pod)
 		c.find("Pod %s/%s is not ready: %s.", pod.Namespace, pod.Name, status)
 		pod.ManagedFields = nil
+		// Lists leave out what every item of them is.
+		pod.APIVersion, pod.Kind = "v1", "Pod"
 		data, err := yaml.Marshal(pod)
 		c.save(path.Join(pod.Namespace, "not-ready", pod.Name+".yaml"), data, err)
 	}

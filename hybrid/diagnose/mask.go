@@ -12,7 +12,7 @@ import (
 
 const (
 	// masked stands where a secret value was.
-	masked = "[masked]"
+	masked = "(masked)"
 	// shortest is the length from which a Secret's value is looked for in other
 	// texts. Shorter ones, such as a user name, would blank harmless words.
 	shortest = 8
@@ -25,7 +25,7 @@ const (
 var patterns = []*regexp.Regexp{
 	regexp.MustCompile(`(://[^/\s:@"]+:)[^/\s@"]+(@)`),
 	regexp.MustCompile(`(?i)(bearer +)[-._~+/a-z0-9]{16,}=*()`),
-	regexp.MustCompile(`(?i)([a-z0-9_]*(?:password|passwd|token|secret|api_?key)["']?[=:] *["']?)[^\s"',;&\\]{4,}()`),
+	regexp.MustCompile(`(?i)([a-z0-9_]*(?:secret=|(?:password|passwd|token|api_?key)["']?[=:]) *["']?)[^\s"',;&\\]{4,}()`),
 }
 
 // masker replaces secret values. Its zero value knows the patterns only.
