@@ -61,6 +61,30 @@ func checkUser(p *pass) {
 	}
 }
 
+// checkLabels wants the images that the suites build to describe themselves for
+// registries (OCI) and for Kubernetes consoles.
+func checkLabels(p *pass) {
+	for _, d := range p.src.dockerfiles {
+		if !p.isSuiteImage(d.path) {
+			continue
+		}
+		last := d.stages[len(d.stages)-1]
+		var keys []string
+		for _, command := range last.Commands {
+			if c, ok := command.(*instructions.LabelCommand); ok {
+				for _, label := range c.Labels {
+					keys = append(keys, label.Key)
+				}
+			}
+		}
+		for _, prefix := range []string{"org.opencontainers.image.", "io.k8s."} {
+			if !slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(key, prefix) }) {
+				p.addf(d.path, last.line, "the last stage sets no label %s…", prefix)
+			}
+		}
+	}
+}
+
 func (p *pass) isSuiteImage(dockerfile string) bool {
 	return slices.ContainsFunc(p.opts.Images, func(img Image) bool { return img.Dockerfile == dockerfile })
 }

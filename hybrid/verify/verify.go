@@ -90,6 +90,7 @@ func Rules() []Rule {
 		{"dockerfile-update", "an image ships the security updates of its day", checkUpdate},
 		{"dockerfile-pinned", "the same sources must build on the same base", checkPinned},
 		{"dockerfile-user", "services run without root rights", checkUser},
+		{"dockerfile-labels", "whoever finds an image must learn what it is", checkLabels},
 		{"coverage-flags", "these flags strip or bypass what coverage data needs", checkCoverageFlags},
 		{"no-sleep", "a sleep is too short on a slow machine and wasted time on a fast one", checkSleep},
 		{"spec-skip", "a spec that does not run proves nothing", checkSpecSkip},
