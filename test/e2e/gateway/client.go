@@ -36,6 +36,16 @@ type call struct {
 	header map[string]string
 }
 
+func (c call) completed() call {
+	if c.method == "" {
+		c.method = http.MethodPost
+	}
+	if c.path == "" {
+		c.path = routePrometheus
+	}
+	return c
+}
+
 // answer is what the Gateway said.
 type answer struct {
 	status int
@@ -80,12 +90,7 @@ type batchResult struct {
 
 // post sends c and returns what came back. Only a missing answer is an error.
 func (s *system) post(ctx context.Context, c call) (answer, error) {
-	if c.method == "" {
-		c.method = http.MethodPost
-	}
-	if c.path == "" {
-		c.path = routePrometheus
-	}
+	c = c.completed()
 	url, err := s.url(infrastructure.EndpointGateway, c.path)
 	if err != nil {
 		return answer{}, err
@@ -128,6 +133,7 @@ func (s *system) receive(request *http.Request) (answer, error) {
 // report of the spec, where it is shown when the spec fails.
 func (s *system) send(ctx context.Context, c call) answer {
 	GinkgoHelper()
+	c = c.completed()
 	a, err := s.post(ctx, c)
 	Expect(err).NotTo(HaveOccurred())
 	AddReportEntry(fmt.Sprintf("%s %s answered %d", c.method, c.path, a.status), ReportEntryVisibilityFailureOrVerbose,

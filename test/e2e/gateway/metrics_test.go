@@ -39,6 +39,9 @@ func (s *system) metricsExact() {
 	Describe("Metrics", Serial, Label("metrics"), func() {
 		It("grow by exactly what was received, created, counted and audited", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			ns := s.namespace(ctx)
+			// Events of the specs before this one must not be counted here.
+			Eventually(s.metrics, auditBudget, poll).WithContext(ctx).
+				Should(HaveKeyWithValue("gateway_audit_buffer_events{}", 0.0))
 			before, err := s.metrics(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			s.expectGrowth(ctx, samples{
