@@ -1,0 +1,31 @@
+#!/bin/sh
+# Unpacks the archive of images on standard input into this image's containerd
+# store, so that a node starts without an import. It runs once, while the image is
+# made, in a privileged container with a volume at /store: overlay file systems do
+# not stack, and the container's own file system is one.
+set -eu
+containerd --config /kind/stand-in/import.toml &
+daemon=$!
+trap 'kill "$daemon" 2>/dev/null || true' EXIT
+trap 'exit 143' TERM INT
+
+# The client waits for the socket by itself.
+ctr="ctr --address /run/import/containerd.sock --connect-timeout 60s --namespace k8s.io"
+$ctr images import --local --snapshotter overlayfs --discard-unpacked-layers --digests=false \
+  --label io.cri-containerd.image=managed --label io.cri-containerd.pinned=pinned -
+$ctr images list --quiet
+
+kill "$daemon"
+wait "$daemon" || true
+trap - EXIT
+mkdir -p /var/lib/containerd
+cp --archive /store/root/. /var/lib/containerd/
+
+# The node's own kubelet, kubeadm and kubectl are the same file as the control
+# plane's: stored once, and in memory once.
+program=$(find /var/lib/containerd -path '*/fs/usr/local/bin/kubernetes')
+ln -s "$program" /usr/bin/kubernetes
+for name in kubeadm kubectl kubelet; do
+  ln -s kubernetes "/usr/bin/$name"
+done
+kubeadm version --output short

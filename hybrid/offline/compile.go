@@ -1,0 +1,134 @@
+package offline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// KubernetesVersion is the release of the stand-in node image; it equals the
+// requirement of docker/node/kubernetes/go.mod, which a test proves.
+const KubernetesVersion = "v1.37.2"
+
+// KindVersion is the release of kind whose entrypoint and units the node image
+// has; it equals the requirement of go.mod, which a test proves.
+const KindVersion = "v0.33.0"
+
+// compilerGOGC trades memory for time: with the default of 100 the compilers
+// spend a fifth of their time collecting garbage.
+const compilerGOGC = "400"
+
+// program is one run of the Go compiler in a module of its own.
+type program struct {
+	name string
+	// folder is the module, relative to the repository.
+	folder   string
+	tags     string
+	ldflags  string
+	packages []string
+}
+
+// programs lists what the node image needs. Tags and -trimpath are part of the
+// compiler's cache keys: whoever compiles by hand with the same ones warms the
+// cache for this.
+func (m *maker) programs() (kubernetes, containerd program) {
+	return program{
+			name: "kubernetes", folder: nodeFolder + "/kubernetes",
+			tags: "providerless selinux_disabled", ldflags: "-s -w " + versionFlags(KubernetesVersion),
+			packages: []string{".", "./pause"},
+		}, program{
+			name: "containerd", folder: nodeFolder + "/containerd",
+			// Snapshotters that a node never selects.
+			tags: "no_aufs no_btrfs no_devmapper no_zfs", ldflags: "-s -w",
+			packages: []string{
+				".", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+				"github.com/containernetworking/plugins/plugins/ipam/host-local",
+				"github.com/containernetworking/plugins/plugins/main/loopback",
+				"github.com/containernetworking/plugins/plugins/main/ptp",
+				"github.com/containernetworking/plugins/plugins/meta/portmap",
+			},
+		}
+}
+
+// versionFlags makes the components report version: kubeadm compares what the
+// API server, the kubelet and itself say.
+func versionFlags(version string) string {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	var flags []string
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		for _, kv := range [][2]string{
+			{"gitVersion", version}, {"gitMajor", major}, {"gitMinor", minor},
+			{"gitTreeState", "clean"}, {"gitCommit", strings.Repeat("0", 40)},
+		} {
+			flags = append(flags, "-X "+pkg+"."+kv[0]+"="+kv[1])
+		}
+	}
+	return strings.Join(flags, " ")
+}
+
+// programsFolder is where a compiled program waits for the node image.
+func (m *maker) programsFolder(name string) string {
+	return filepath.Join(m.Work, "programs-"+m.programsKey, name)
+}
+
+func (m *maker) compileTask(name string, p program) task.Task {
+	return task.Task{Name: name, Run: func(ctx context.Context, h *task.Handle) error {
+		if m.present[m.node.ref] {
+			h.Cached("not needed")
+			return nil
+		}
+		if _, err := os.Stat(m.programsFolder(p.name)); err == nil {
+			h.Cached("compiled before")
+			return nil
+		}
+		return m.compile(ctx, h, p)
+	}}
+}
+
+// compile builds all packages of p and moves the results into place at once.
+func (m *maker) compile(ctx context.Context, h *task.Handle, p program) error {
+	dir, remove, err := m.scratch(p.name + "-")
+	if err != nil {
+		return err
+	}
+	defer remove()
+	out := filepath.Join(dir, "out")
+	h.Status("compiling %s", p.name)
+	_, err = m.Runner.Run(ctx, command.Command{
+		Args: append([]string{"go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", p.tags, "-ldflags", p.ldflags,
+			"-o", out + string(filepath.Separator)}, p.packages...),
+		Dir: filepath.Join(m.Root, p.folder), Env: m.compilerEnv(), Log: h,
+	})
+	if err != nil {
+		return fmt.Errorf("compile %s for the node image: %w", p.name, err)
+	}
+	final := m.programsFolder(p.name)
+	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
+		return err
+	}
+	// Another run may have been first; its result is the same.
+	if err := os.Rename(out, final); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("keep the compiled %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// compilerEnv is the environment of the compiler: static programs, and less
+// garbage collection, since the compilers' memory is freed at their end anyway.
+func (m *maker) compilerEnv() []string {
+	env := []string{"CGO_ENABLED=0", "GOWORK=off", "GOGC=" + compilerGOGC}
+	for name, value := range m.Transport {
+		if value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}

@@ -1,0 +1,140 @@
+package offline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// StandInLabel names, on a stand-in, the image that it stands for.
+const StandInLabel = "io.hybrid.stand-in"
+
+// Options says what to make and how.
+type Options struct {
+	// Root is the repository; docker/base and docker/node are read below it.
+	Root string
+	// Engine builds and holds the images.
+	Engine *engine.Engine
+	// Runner runs what is not a call of the engine: mmdebstrap and go.
+	Runner command.Runner
+	// Source is what Decide gave.
+	Source Source
+	// Transport is the environment that module downloads need (GOPROXY, …),
+	// given to the compilers; it does not count into keys.
+	Transport map[string]string
+	// Work keeps compiled programs until the node image that needs them exists,
+	// so that an interrupted run compiles once. Empty means hybrid/offline below
+	// the user's cache folder.
+	Work string
+	// Getenv reads the environment (SSL_CERT_FILE); nil means os.Getenv.
+	Getenv func(string) string
+}
+
+// Images are the references to use, complete as soon as Tasks has returned; they
+// can be used when the tasks have succeeded.
+type Images struct {
+	// Node is the Kind node image.
+	Node string
+	// BuildArgs maps each base-image argument of the Dockerfiles to a reference.
+	BuildArgs map[string]string
+	// Source is where the images come from.
+	Source Source
+	// StandIns are the references of local stand-ins, for the report; empty when
+	// the registries are used.
+	StandIns []string
+}
+
+// Tasks plans how the images get into the engine and fills result with their
+// references. In registry mode there is one task per image, which pulls it if it
+// is absent; else one per stand-in and program, those that exist ending as
+// cached. Planning takes well under 0.3 s.
+func Tasks(ctx context.Context, o Options, result *Images) ([]task.Task, error) {
+	result.Source = o.Source
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	switch o.Source {
+	case Registry:
+		return pulls(o, result), nil
+	case Local:
+	default:
+		return nil, fmt.Errorf("base images come from a registry or are local, not %q", o.Source)
+	}
+	if o.Work == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return nil, fmt.Errorf("find a folder for compiled programs: %w", err)
+		}
+		o.Work = filepath.Join(cache, "hybrid", "offline")
+	}
+	m, err := newMaker(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("plan the local base images: %w", err)
+	}
+	return m.plan(ctx, result)
+}
+
+// plan asks the engine once for all references.
+func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {
+	all := []standIn{m.debian, m.ubi, m.goToolset, m.postgresql, m.redis, m.system, m.node}
+	refs := make([]string, len(all))
+	for i, s := range all {
+		refs[i] = s.ref
+	}
+	present, err := m.Engine.Inspect(ctx, refs...)
+	// An engine that holds none of them makes its client fail; anything else that
+	// is wrong with the engine shows at the first build.
+	if failed := (*command.Error)(nil); err != nil && !errors.As(err, &failed) {
+		return nil, err
+	}
+	for ref := range present {
+		m.present[ref] = true
+	}
+	result.Node = m.node.ref
+	result.BuildArgs = map[string]string{
+		GoToolsetArg: m.goToolset.ref, UBIMinimalArg: m.ubi.ref, PostgreSQLArg: m.postgresql.ref, RedisArg: m.redis.ref,
+	}
+	result.StandIns = []string{m.goToolset.ref, m.ubi.ref, m.postgresql.ref, m.redis.ref, m.node.ref}
+	return m.tasks(), nil
+}
+
+// tasks gives every step; the two compiles come first, since they take longest.
+func (m *maker) tasks() []task.Task {
+	kubernetes, containerd := m.programs()
+	return []task.Task{
+		m.compileTask("node.kubernetes", kubernetes),
+		m.compileTask("node.containerd", containerd),
+		{Name: "base.debian", Run: m.unless(m.debianNeeded(), m.debian, m.makeDebian)},
+		m.buildTask("base.ubi-minimal", m.ubi, m.debian, "base.debian"),
+		m.buildTask("base.go-toolset", m.goToolset, m.ubi, "base.ubi-minimal"),
+		m.buildTask("base.postgresql", m.postgresql, m.debian, "base.debian"),
+		m.buildTask("base.redis", m.redis, m.debian, "base.debian"),
+		m.buildTask("node.system", m.system, m.debian, "base.debian"),
+		{
+			Name:  "node.image",
+			Needs: []string{"node.kubernetes", "node.containerd", "node.system"},
+			Run:   m.unless(!m.present[m.node.ref], m.node, m.makeNode),
+		},
+	}
+}
+
+// unless runs make only when s is needed, else reports it as cached.
+func (m *maker) unless(needed bool, s standIn, make func(context.Context, *task.Handle) error) func(context.Context, *task.Handle) error {
+	return func(ctx context.Context, h *task.Handle) error {
+		if !needed {
+			h.Cached("%s", s.ref)
+			return nil
+		}
+		if err := make(ctx, h); err != nil {
+			return err
+		}
+		h.Detail("%s", s.ref)
+		return nil
+	}
+}

@@ -1,0 +1,169 @@
+package offline
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// kindModule has the entrypoint and the units of a node image in its sources.
+const kindModule = "sigs.k8s.io/kind"
+
+// cleanUpTimeout bounds what is removed after an interruption.
+const cleanUpTimeout = 10 * time.Second
+
+func pinnedNode() string { return defaults.Image }
+
+// addNodeTo puts what decides the node image, beside its files, into the key.
+func (m *maker) addNodeTo(k key) {
+	k.add("go", m.goVersion).add("kubernetes", KubernetesVersion).add("kind", KindVersion)
+	k.add("images", sandboxImage+" "+networkImage)
+	kubernetes, containerd := m.programs()
+	for _, p := range []program{kubernetes, containerd} {
+		k.add("program", fmt.Sprint(p))
+	}
+}
+
+// makeNode assembles the node image from the compiled programs.
+func (m *maker) makeNode(ctx context.Context, h *task.Handle) error {
+	dir, remove, err := m.scratch("node-")
+	if err != nil {
+		return err
+	}
+	defer remove()
+	buildContext := filepath.Join(dir, "context")
+	if err := m.stage(ctx, buildContext); err != nil {
+		return fmt.Errorf("collect the parts of the node image: %w", err)
+	}
+	h.Status("control-plane images")
+	layer, archive := filepath.Join(dir, "layer.tar"), filepath.Join(dir, "images.tar")
+	if err := m.exportControlPlane(ctx, h, buildContext, layer); err != nil {
+		return err
+	}
+	list, err := m.Runner.Run(ctx, command.Command{Args: []string{
+		filepath.Join(buildContext, "bin", "kubernetes"), "kubeadm", "config", "images", "list", "--kubernetes-version", KubernetesVersion,
+	}})
+	if err != nil {
+		return fmt.Errorf("ask kubeadm for its images: %w", err)
+	}
+	if err := writeArchive(archive, layer, archiveRefs(string(list))); err != nil {
+		return err
+	}
+	h.Status("root file system")
+	unpacked := strings.Replace(m.node.ref, "kindest-node:", "base/node-root:", 1)
+	err = m.Engine.Build(ctx, engine.BuildOptions{
+		Dockerfile: filepath.Join(m.Root, m.node.dockerfile), Context: buildContext, Tag: unpacked,
+		Args:   map[string]string{m.node.baseArg: m.system.ref, "KUBERNETES_VERSION": KubernetesVersion},
+		Labels: m.node.labels(), Network: "host", Log: h,
+	})
+	if err != nil {
+		return fmt.Errorf("build the node's root file system: %w", err)
+	}
+	h.Status("unpacking the control plane")
+	if err := m.importAndCommit(ctx, h, unpacked, archive); err != nil {
+		return err
+	}
+	return os.RemoveAll(filepath.Dir(m.programsFolder("kubernetes")))
+}
+
+// stage fills the build context of node.Dockerfile.
+func (m *maker) stage(ctx context.Context, dir string) error {
+	kind, err := m.kindSources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct{ from, to string }{
+		{m.programsFolder("kubernetes"), "bin"},
+		{m.programsFolder("containerd"), "bin"},
+		{filepath.Join(kind, "images", "base", "files"), "kind"},
+		{filepath.Join(m.Root, nodeFolder, "files"), "files"},
+	} {
+		if err := os.CopyFS(filepath.Join(dir, c.to), os.DirFS(c.from)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kindSources gives the folder of kind's sources in the module cache.
+func (m *maker) kindSources(ctx context.Context) (string, error) {
+	out, err := m.Runner.Run(ctx, command.Command{
+		Args: []string{"go", "mod", "download", "-json", kindModule + "@" + KindVersion}, Dir: m.Root, Env: m.compilerEnv(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("download the sources of kind: %w", err)
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal(out, &module); err != nil {
+		return "", fmt.Errorf("read where the sources of kind are: %w", err)
+	}
+	return module.Dir, nil
+}
+
+// exportControlPlane writes the one layer of the control plane's images.
+func (m *maker) exportControlPlane(ctx context.Context, log io.Writer, buildContext, layer string) error {
+	c := m.Engine.Command(log, "build", "--file", filepath.Join(m.Root, m.node.dockerfile), "--target", "control-plane",
+		"--build-arg", m.node.baseArg+"="+m.system.ref, "--output", "type=tar,dest="+layer, buildContext)
+	c.Env = []string{"DOCKER_BUILDKIT=1"}
+	if _, err := m.Engine.Runner.Run(ctx, c); err != nil {
+		return fmt.Errorf("build the control plane's layer: %w", err)
+	}
+	return nil
+}
+
+// importAndCommit unpacks the archive inside a privileged container and makes
+// the node image of it. The container and the intermediate tag are removed in
+// every case.
+func (m *maker) importAndCommit(ctx context.Context, log io.Writer, unpacked, archive string) (err error) {
+	images, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer images.Close()
+	container := "hybrid-node-import-" + strings.ToLower(rand.Text()[:8])
+	defer func() {
+		// A run that was interrupted early has no container to remove, and its
+		// own error says more.
+		if cleanErr := m.cleanUp(ctx, container, unpacked); err == nil {
+			err = cleanErr
+		}
+	}()
+	c := m.Engine.Command(log, "run", "--name", container, "--privileged", "--network", "none", "--interactive",
+		"--mount", "type=volume,destination=/store", "--entrypoint", "/bin/sh", unpacked, "/kind/stand-in/import.sh")
+	c.Stdin = images
+	if _, err := m.Engine.Runner.Run(ctx, c); err != nil {
+		return fmt.Errorf("unpack the control plane's images: %w", err)
+	}
+	_, err = m.Engine.Run(ctx, log, "commit",
+		"--change", `ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`, "--change", "CMD []", container, m.node.ref)
+	if err != nil {
+		return fmt.Errorf("commit the node image: %w", err)
+	}
+	return nil
+}
+
+// cleanUp removes the container with its volume, and the tag of the image that
+// it ran, even when ctx has ended.
+func (m *maker) cleanUp(ctx context.Context, container, image string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
+	defer cancel()
+	_, containerErr := m.Engine.Run(ctx, nil, "rm", "--force", "--volumes", container)
+	_, imageErr := m.Engine.Run(ctx, nil, "image", "rm", "--no-prune", image)
+	if err := errors.Join(containerErr, imageErr); err != nil {
+		return fmt.Errorf("clean up after the node image: %w", err)
+	}
+	return nil
+}
