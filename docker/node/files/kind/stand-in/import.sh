@@ -4,13 +4,20 @@
 # made, in a privileged container with a volume at /store: overlay file systems do
 # not stack, and the container's own file system is one.
 set -eu
-containerd --config /kind/stand-in/import.toml &
+mkdir -p /run/import
+mkfifo /run/import/log
+containerd --config /kind/stand-in/import.toml 2>/run/import/log &
 daemon=$!
 trap 'kill "$daemon" 2>/dev/null || true' EXIT
 trap 'exit 143' TERM INT
 
-# The client waits for the socket by itself.
-ctr="ctr --address /run/import/containerd.sock --connect-timeout 60s --namespace k8s.io"
+# The daemon says when its socket is served; should it end instead, so does its
+# log, and the client below fails.
+exec 3</run/import/log
+sed '/containerd successfully booted/q' <&3 >&2
+cat <&3 >&2 &
+
+ctr="ctr --address /run/import/containerd.sock --namespace k8s.io"
 $ctr images import --local --snapshotter overlayfs --discard-unpacked-layers --digests=false \
   --label io.cri-containerd.image=managed --label io.cri-containerd.pinned=pinned -
 $ctr images list --quiet
