@@ -1,0 +1,177 @@
+package hybrid
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/image"
+)
+
+// Options are the settings of one run. OptionsFrom reads them from environment
+// variables; a caller of the library may set them directly.
+type Options struct {
+	// Root is the absolute path of the repository.
+	Root string
+	// Artifacts is the folder in which every run gets one of its own; empty
+	// means <Root>/_artifacts.
+	Artifacts string
+	// Out is where the run tells its story.
+	Out io.Writer
+	// Verbose streams the output of every command.
+	Verbose bool
+	// Keep leaves the cluster running (KEEP_CLUSTER).
+	Keep bool
+	// Plain builds the services without coverage (COVERAGE=0).
+	Plain bool
+	// FixedPorts maps NodePorts to the same host ports (FIXED_PORTS).
+	FixedPorts bool
+	// ImageSource is auto, registry or local (IMAGE_SOURCE); empty means auto.
+	ImageSource string
+	// Engine is docker or podman (CONTAINER_ENGINE); empty takes what is there.
+	Engine string
+	// Epoch is the security-update epoch (SECURITY_EPOCH).
+	Epoch image.Epoch
+	// Workers is the number of nodes beside the control plane (WORKERS).
+	Workers int
+	// Focus and Labels select specs (FOCUS, LABELS), as ginkgo's --focus and
+	// --label-filter do.
+	Focus, Labels string
+	// Procs is the number of parallel spec processes (PROCS); zero means one
+	// per processor.
+	Procs int
+	// TestTimeout bounds the specs (TEST_TIMEOUT); zero means 15 minutes.
+	TestTimeout time.Duration
+	// Transport are build arguments such as GOPROXY that say how modules are
+	// reached; they are handed to every image build.
+	Transport map[string]string
+	// Runner starts external commands; nil means real ones.
+	Runner command.Runner
+	// Getenv reads the environment for the packages that honour its
+	// conventions, such as NO_COLOR; nil means an empty environment.
+	Getenv func(string) string
+	// Now gives the time; nil means time.Now.
+	Now func() time.Time
+}
+
+// OptionsFrom reads the options from environment variables. Every value that
+// makes no sense is reported, all together.
+func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Options, error) {
+	now := time.Now()
+	r := reader{getenv: getenv}
+	o := Options{
+		Root:        root,
+		Artifacts:   getenv("ARTIFACTS"),
+		Out:         out,
+		Keep:        r.flag("KEEP_CLUSTER", false),
+		Plain:       !r.flag("COVERAGE", true),
+		FixedPorts:  r.flag("FIXED_PORTS", false),
+		ImageSource: r.oneOf("IMAGE_SOURCE", "auto", "auto", "registry", "local"),
+		Engine:      r.oneOf("CONTAINER_ENGINE", "", "", "docker", "podman"),
+		Workers:     r.number("WORKERS", 0, 0, 9),
+		Focus:       getenv("FOCUS"),
+		Labels:      getenv("LABELS"),
+		Procs:       r.number("PROCS", 0, 0, 256),
+		TestTimeout: r.duration("TEST_TIMEOUT", 15*time.Minute),
+		Transport:   map[string]string{"GOPROXY": getenv("GOPROXY"), "GOFLAGS": getenv("GOFLAGS"), "GOSUMDB": getenv("GOSUMDB"), "GONOSUMDB": getenv("GONOSUMDB")},
+		Getenv:      getenv,
+	}
+	epoch, err := image.ParseEpoch(getenv("SECURITY_EPOCH"), now)
+	if err != nil {
+		r.errs = append(r.errs, err)
+	}
+	o.Epoch = epoch
+	return o, fault.With(errors.Join(r.errs...), "mend the environment variables named above")
+}
+
+// withDefaults fills what may be left empty.
+func (o Options) withDefaults() Options {
+	if o.Artifacts == "" {
+		o.Artifacts = filepath.Join(o.Root, "_artifacts")
+	}
+	if !filepath.IsAbs(o.Artifacts) {
+		o.Artifacts = filepath.Join(o.Root, o.Artifacts)
+	}
+	if o.Out == nil {
+		o.Out = io.Discard
+	}
+	if o.Runner == nil {
+		o.Runner = command.Exec{}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Getenv == nil {
+		o.Getenv = func(string) string { return "" }
+	}
+	if o.Procs == 0 {
+		o.Procs = runtime.NumCPU()
+	}
+	if o.TestTimeout == 0 {
+		o.TestTimeout = 15 * time.Minute
+	}
+	return o
+}
+
+// reader collects the mistakes of several variables.
+type reader struct {
+	getenv func(string) string
+	errs   []error
+}
+
+func (r *reader) flag(name string, fallback bool) bool {
+	switch strings.ToLower(r.getenv(name)) {
+	case "":
+		return fallback
+	case "1", "true", "yes":
+		return true
+	case "0", "false", "no":
+		return false
+	}
+	r.errs = append(r.errs, fmt.Errorf("%s=%q: want 1 or 0", name, r.getenv(name)))
+	return fallback
+}
+
+func (r *reader) oneOf(name, fallback string, allowed ...string) string {
+	v := r.getenv(name)
+	if v == "" {
+		return fallback
+	}
+	if !slices.Contains(allowed, v) {
+		r.errs = append(r.errs, fmt.Errorf("%s=%q: want one of %s", name, v, strings.Join(slices.DeleteFunc(allowed, func(s string) bool { return s == "" }), ", ")))
+	}
+	return v
+}
+
+func (r *reader) number(name string, fallback, low, high int) int {
+	v := r.getenv(name)
+	if v == "" {
+		return fallback
+	}
+	var n int
+	if _, err := fmt.Sscanf(v, "%d", &n); err != nil || fmt.Sprint(n) != v || n < low || n > high {
+		r.errs = append(r.errs, fmt.Errorf("%s=%q: want a whole number from %d to %d", name, v, low, high))
+		return fallback
+	}
+	return n
+}
+
+func (r *reader) duration(name string, fallback time.Duration) time.Duration {
+	v := r.getenv(name)
+	if v == "" {
+		return fallback
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d <= 0 {
+		r.errs = append(r.errs, fmt.Errorf("%s=%q: want a duration such as 15m", name, v))
+		return fallback
+	}
+	return d
+}

@@ -1,0 +1,311 @@
+package hybrid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
+	"github.com/hybrid-e2e/hybrid/hybrid/deploy"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/load"
+	"github.com/hybrid-e2e/hybrid/hybrid/offline"
+	"github.com/hybrid-e2e/hybrid/hybrid/report"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// Limits and budgets of the phases.
+const (
+	// buildMemory is what one Go build needs at its peak; measured on the two
+	// services, the linker of an instrumented client-go program dominates.
+	buildMemory = 1536 << 20
+	// baseLimit bounds the making of base images: one of them compiles
+	// Kubernetes on all processors, the rest mostly waits for the network.
+	baseLimit = 3
+	// answerTimeout is how long an endpoint may take to answer from the host
+	// once its workload is ready.
+	answerTimeout = 30 * time.Second
+	answerEvery   = 100 * time.Millisecond
+)
+
+// Build makes every image that does not exist under its content key, bases
+// first, and compiles the specs. It creates no cluster. It may be called again.
+func (p *Pipeline) Build(ctx context.Context) error {
+	bases, err := offline.Tasks(ctx, offline.Options{
+		Root: p.o.Root, Engine: p.engine, Runner: p.o.Runner, Source: p.images.Source, Transport: p.transport(),
+	}, p.images)
+	if err != nil {
+		return err
+	}
+	if err := p.group(report.PhaseImages, baseLimit).Run(ctx, bases...); err != nil {
+		return err
+	}
+	p.recorder.SetStandIns(p.images.StandIns)
+	o := p.imageOptions(p.images.BuildArgs)
+	plans, err := image.Plans(o, p.imageSpecs())
+	if err != nil {
+		return err
+	}
+	tasks, err := image.Tasks(ctx, o, plans)
+	if err != nil {
+		return err
+	}
+	binary := filepath.Join(p.state, p.suite.Name+".test")
+	tasks = append(tasks, task.Task{Name: "specs." + p.suite.Name, Run: func(ctx context.Context, h *task.Handle) error {
+		_, err := p.o.Runner.Run(ctx, command.Command{
+			Args: []string{"go", "test", "-c", "-o", binary, p.suite.Specs}, Dir: p.o.Root, Log: h,
+		})
+		return fault.With(err, "mend the specs, then mage build")
+	}})
+	if err := p.group(report.PhaseBuild, buildLimit()).Run(ctx, tasks...); err != nil {
+		return err
+	}
+	p.plans, p.specs = plans, binary
+	return nil
+}
+
+// buildLimit is how many images are built at once: what the free memory allows.
+func buildLimit() int {
+	limit := runtime.NumCPU()
+	if free, err := availableMemory("/proc/meminfo"); err == nil {
+		limit = min(limit+2, int(free/buildMemory))
+	}
+	return max(1, limit)
+}
+
+// availableMemory reads MemAvailable in bytes.
+func availableMemory(meminfo string) (int64, error) {
+	b, err := os.ReadFile(meminfo)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err == nil {
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("%s has no line MemAvailable", meminfo)
+}
+
+func (p *Pipeline) imageSpecs() []image.Spec {
+	specs := make([]image.Spec, len(p.suite.Images))
+	for i, img := range p.suite.Images {
+		args := maps.Clone(img.BuildArgs)
+		if img.Coverage {
+			if args == nil {
+				args = map[string]string{}
+			}
+			args["COVERAGE"] = "1"
+			if p.o.Plain {
+				args["COVERAGE"] = "0"
+			}
+		}
+		specs[i] = image.Spec{Name: img.Name, Dockerfile: img.Dockerfile, Args: args}
+	}
+	return specs
+}
+
+func (p *Pipeline) imageOptions(bases map[string]string) image.Options {
+	o := image.Options{Root: p.o.Root, Engine: p.engine, Args: bases, Transport: p.transport(), Epoch: p.o.Epoch}
+	if p.images != nil && p.images.Source == offline.Local {
+		// Without a registry the machine's own network is the one that is known
+		// to reach a module proxy.
+		o.Network = "host"
+	}
+	return o
+}
+
+func (p *Pipeline) transport() map[string]string { return p.o.Transport }
+
+// Cluster makes or reuses the cluster, proves that it works and applies the
+// suite's namespaces and CRDs. It refuses to start before Build has ended.
+func (p *Pipeline) Cluster(ctx context.Context) error {
+	if p.plans == nil {
+		return errors.New("cluster: refused, since the images are not built: no cluster is made before everything it needs exists")
+	}
+	raw := filepath.Join(p.state, "coverdata")
+	if err := coverage.Prepare(raw, p.suite.covered()); err != nil {
+		return err
+	}
+	config := cluster.Config{
+		Name: cluster.Name(p.suite.Name, p.o.Root), NodeImage: p.images.Node, Workers: p.o.Workers, CoverData: raw,
+	}
+	for _, e := range p.suite.Endpoints {
+		config.Ports = append(config.Ports, cluster.Port{Name: e.Name, Node: e.NodePort})
+	}
+	return p.group(report.PhaseCluster, 0).Run(ctx,
+		task.Task{Name: "cluster.create", Run: func(ctx context.Context, h *task.Handle) error {
+			c, err := cluster.Ensure(ctx, cluster.Options{
+				Config: config, Engine: p.engine, State: p.state, Keep: p.o.Keep, FixedPorts: p.o.FixedPorts,
+			}, h)
+			p.cluster = c
+			if err != nil {
+				p.created = c != nil
+				return err
+			}
+			p.created = !c.Reused
+			if c.Reused {
+				h.Cached("%s, kept by an earlier run", c.Name())
+			} else {
+				h.Detail("%s, node image %s", c.Name(), p.images.Node)
+			}
+			return nil
+		}},
+		task.Task{Name: "cluster.setup", Needs: []string{"cluster.create"}, Run: p.setupCluster},
+	)
+}
+
+func (p *Pipeline) setupCluster(ctx context.Context, h *task.Handle) error {
+	instrumented := map[string]bool{}
+	if !p.o.Plain {
+		for _, name := range p.suite.covered() {
+			instrumented[image.Registry+"/"+name] = true
+		}
+	}
+	d, err := deploy.New(deploy.Options{
+		Config: p.cluster.REST, Root: p.o.Root, Namespace: p.suite.Namespace, Kubeconfig: p.cluster.Kubeconfig,
+		Images: image.Refs(p.plans), Coverage: instrumented,
+	})
+	if err != nil {
+		return err
+	}
+	p.deployer = d
+	if err := d.Setup(ctx, h, p.suite.Setup...); err != nil {
+		return err
+	}
+	for _, s := range p.suite.Secrets {
+		if err := d.Secret(ctx, s.Name, s.Fixed, s.Random); err != nil {
+			return err
+		}
+	}
+	h.Detail("namespaces, CRDs, %d secrets", len(p.suite.Secrets))
+	return nil
+}
+
+// Load brings the images onto every node.
+func (p *Pipeline) Load(ctx context.Context) error {
+	if p.deployer == nil {
+		return errors.New("load: refused, since there is no cluster yet")
+	}
+	ctx, stop := p.cluster.Watch(ctx)
+	defer stop()
+	nodes, err := p.cluster.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	refs := make([]string, len(p.plans))
+	for i, plan := range p.plans {
+		refs[i] = plan.Ref
+	}
+	return p.group(report.PhaseLoad, 0).Run(ctx, load.Tasks(load.Options{
+		Engine: p.engine, Nodes: nodes, Refs: refs, Now: p.started,
+	})...)
+}
+
+// Deploy applies all workloads in parallel and waits, once, until every rollout
+// is complete and every endpoint answers from the host.
+func (p *Pipeline) Deploy(ctx context.Context) error {
+	if p.deployer == nil {
+		return errors.New("deploy: refused, since there is no cluster with the images yet")
+	}
+	ctx, stop := p.cluster.Watch(ctx)
+	defer stop()
+	var tasks []task.Task
+	var all []string
+	for _, w := range p.suite.Workloads {
+		var needs []string
+		for _, n := range w.Needs {
+			needs = append(needs, "deploy."+n)
+		}
+		name := "deploy." + w.Name
+		all = append(all, name)
+		tasks = append(tasks, task.Task{Name: name, Needs: needs, Run: func(ctx context.Context, h *task.Handle) error {
+			return p.deployer.Workload(ctx, h, w.Manifests)
+		}})
+	}
+	env := p.environment()
+	tasks = append(tasks, task.Task{Name: "deploy.answers", Needs: all, Run: func(ctx context.Context, h *task.Handle) error {
+		if err := p.awaitAnswers(ctx, env); err != nil {
+			return err
+		}
+		h.Detail("%d endpoints on 127.0.0.1", len(env.Endpoints))
+		return env.save(p.environmentFile())
+	}})
+	if err := p.group(report.PhaseDeploy, 0).Run(ctx, tasks...); err != nil {
+		return err
+	}
+	p.env = &env
+	return nil
+}
+
+func (p *Pipeline) environmentFile() string { return filepath.Join(p.dir, "environment.json") }
+
+func (p *Pipeline) environment() Environment {
+	env := Environment{
+		Run: p.run, Suite: p.suite.Name, Kubeconfig: p.cluster.Kubeconfig, Namespace: p.suite.Namespace,
+		Artifacts: p.dir, Coverage: !p.o.Plain, Endpoints: map[string]string{}, Images: map[string]string{},
+	}
+	for _, port := range p.cluster.Ports() {
+		env.Endpoints[port.Name] = fmt.Sprintf("http://127.0.0.1:%d", port.Host)
+	}
+	for _, plan := range p.plans {
+		env.Images[plan.Name] = plan.Ref
+	}
+	return env
+}
+
+// awaitAnswers asks every endpoint that declares a path until it answers 200.
+// From outside the cluster there is nothing to watch, so this asks again.
+func (p *Pipeline) awaitAnswers(ctx context.Context, env Environment) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %s", answerTimeout))
+	defer cancel()
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, e := range p.suite.Endpoints {
+		if e.Path == "" {
+			continue
+		}
+		if err := await(ctx, client, env.Endpoints[e.Name]+e.Path); err != nil {
+			return fault.With(fmt.Errorf("endpoint %s: %w", e.Name, err), "kubectl --kubeconfig "+env.Kubeconfig+" -n "+env.Namespace+" get pods,endpointslices")
+		}
+	}
+	return nil
+}
+
+func await(ctx context.Context, client *http.Client, url string) error {
+	tick := time.NewTicker(answerEvery)
+	defer tick.Stop()
+	last := errors.New("not asked")
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return err
+		}
+		answer, err := client.Do(request)
+		if err == nil {
+			_ = answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = fmt.Errorf("%s answers %s", url, answer.Status)
+		}
+		if ctx.Err() == nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", context.Cause(ctx), last)
+		case <-tick.C:
+		}
+	}
+}

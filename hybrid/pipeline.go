@@ -1,0 +1,189 @@
+package hybrid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
+	"github.com/hybrid-e2e/hybrid/hybrid/deploy"
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/offline"
+	"github.com/hybrid-e2e/hybrid/hybrid/progress"
+	"github.com/hybrid-e2e/hybrid/hybrid/report"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// Pipeline is one run of one suite. Its phases are called in order: Build,
+// Cluster, Load, Deploy, Test, Collect, Close; a phase called too early refuses.
+type Pipeline struct {
+	suite Suite
+	o     Options
+	run   string
+	// dir is the run's folder of artifacts, state the suite's folder that
+	// outlives the run.
+	dir, state string
+	started    time.Time
+
+	lock     *flock.Flock
+	printer  *progress.Printer
+	recorder *report.Recorder
+
+	engine   *engine.Engine
+	images   *offline.Images
+	plans    []image.Plan
+	specs    string
+	cluster  *cluster.Cluster
+	deployer *deploy.Deployer
+	env      *Environment
+	created  bool
+	summary  *report.Summary
+}
+
+// Open validates the suite and prepares a run: nothing is built or created
+// before every file, name, port and setting has been found in order. When it
+// fails, the error has been told to o.Out already.
+func Open(ctx context.Context, suite Suite, o Options) (*Pipeline, error) {
+	o = o.withDefaults()
+	started := o.Now()
+	p := &Pipeline{
+		suite:   suite,
+		o:       o,
+		started: started,
+		run:     started.UTC().Format("20060102-150405") + "-" + suite.Name,
+		state:   filepath.Join(o.Root, ".hybrid", suite.Name),
+		printer: progress.New(o.Out, progress.Options{Verbose: o.Verbose, Getenv: o.Getenv}),
+	}
+	p.dir = filepath.Join(o.Artifacts, p.run)
+	p.recorder = report.NewRecorder(p.run, suite.Name, started)
+	if err := p.open(ctx); err != nil {
+		p.Close(ctx, err)
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Pipeline) open(ctx context.Context) error {
+	for _, dir := range []string{p.dir, p.state} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fault.With(fmt.Errorf("create a folder of the run: %w", err), "make "+filepath.Dir(dir)+" writable, or set ARTIFACTS")
+		}
+	}
+	if err := p.acquire(); err != nil {
+		return err
+	}
+	if err := p.linkLatest(); err != nil {
+		return err
+	}
+	return p.group(report.PhasePreflight, 0).Run(ctx,
+		task.Task{Name: "suite", Run: p.checkSuite},
+		task.Task{Name: "engine", Run: p.findEngine},
+		task.Task{Name: "images.source", Needs: []string{"engine"}, Run: p.decideImages},
+		task.Task{Name: "leftovers", Needs: []string{"engine"}, Run: p.reap},
+	)
+}
+
+// acquire takes the checkout's lock: two runs in one checkout would share the
+// cluster's name and mage's generated files.
+func (p *Pipeline) acquire() error {
+	p.lock = flock.New(filepath.Join(p.o.Root, ".hybrid", "lock"))
+	ok, err := p.lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock the checkout: %w", err)
+	}
+	if !ok {
+		return fault.With(errors.New("another run is at work in this checkout"), "wait for it to end, or run in a second checkout")
+	}
+	return nil
+}
+
+// linkLatest points <artifacts>/latest at this run.
+func (p *Pipeline) linkLatest() error {
+	tmp := filepath.Join(p.o.Artifacts, ".latest-"+p.run)
+	if err := os.Symlink(p.run, tmp); err != nil {
+		return fmt.Errorf("link the latest run: %w", err)
+	}
+	return os.Rename(tmp, filepath.Join(p.o.Artifacts, "latest"))
+}
+
+// group is a task group of this run.
+func (p *Pipeline) group(phase string, limit int) task.Group {
+	return task.Group{
+		Phase: phase, Limit: limit, LogDir: filepath.Join(p.dir, "logs"),
+		Observer: task.Observers{p.recorder, p.printer},
+		Clock:    p.o.Now,
+	}
+}
+
+// checkSuite finds mistakes in the declaration, the manifests and the
+// Dockerfiles, before any work starts.
+func (p *Pipeline) checkSuite(_ context.Context, h *task.Handle) error {
+	if err := p.suite.Validate(p.o.Root); err != nil {
+		return fault.With(err, "mend the suite's declaration in test/infrastructure")
+	}
+	known := map[string]bool{}
+	for _, img := range p.suite.Images {
+		known[image.Registry+"/"+img.Name] = true
+	}
+	folders := append([]string(nil), p.suite.Setup...)
+	for _, w := range p.suite.Workloads {
+		folders = append(folders, w.Manifests)
+	}
+	if err := deploy.Check(p.o.Root, folders, known); err != nil {
+		return fault.With(err, "mage verify")
+	}
+	// The bases are not decided yet; the keys computed here only prove that
+	// every Dockerfile parses and finds what it copies.
+	if _, err := image.Plans(p.imageOptions(nil), p.imageSpecs()); err != nil {
+		return fault.With(err, "mend the Dockerfile, then mage build")
+	}
+	h.Detail("%s: %d images, %d workloads, %d endpoints", p.suite.Name, len(p.suite.Images), len(p.suite.Workloads), len(p.suite.Endpoints))
+	return nil
+}
+
+func (p *Pipeline) findEngine(ctx context.Context, h *task.Handle) error {
+	e, err := engine.Detect(ctx, p.o.Runner, p.o.Engine)
+	if err != nil {
+		return err
+	}
+	p.engine = e
+	h.Detail("%s %s", e.Kind, e.Version)
+	return nil
+}
+
+// decideImages chooses between the pinned images and their local stand-ins.
+func (p *Pipeline) decideImages(ctx context.Context, h *task.Handle) error {
+	source, reason, err := offline.Decide(ctx, p.engine, p.o.ImageSource)
+	if err != nil {
+		return err
+	}
+	p.images = &offline.Images{Source: source}
+	p.recorder.SetImageSource(string(source))
+	h.Detail("%s: %s", source, reason)
+	return nil
+}
+
+// reap deletes the cluster that a killed run of this checkout left behind.
+func (p *Pipeline) reap(ctx context.Context, h *task.Handle) error {
+	name, err := cluster.Reap(ctx, p.state, h)
+	if err != nil {
+		return fault.With(err, "mage down")
+	}
+	if name != "" {
+		h.Detail("deleted %s, left by a run that was killed", name)
+	}
+	return nil
+}
+
+// Environment is what the specs are handed; nil before Deploy.
+func (p *Pipeline) Environment() *Environment { return p.env }
+
+// Artifacts is the run's folder.
+func (p *Pipeline) Artifacts() string { return p.dir }

@@ -1,0 +1,303 @@
+package hybrid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/mod/modfile"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
+	"github.com/hybrid-e2e/hybrid/hybrid/diagnose"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/report"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// evidenceTimeout bounds the collection of evidence after a failure.
+const evidenceTimeout = 15 * time.Second
+
+// ErrSpecs says that the set-up was fine and specs failed.
+var ErrSpecs = errors.New("specs failed")
+
+// EndToEnd takes one suite from sources to tested: the four phases in order,
+// the specs, coverage, report, and nothing left behind. The outcome has been
+// told to o.Out when it returns.
+func EndToEnd(ctx context.Context, suite Suite, o Options) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	p, err := Open(ctx, suite, o)
+	if err != nil {
+		return err
+	}
+	err = p.upToDeploy(ctx)
+	if err == nil {
+		err = p.Test(ctx)
+		if ctx.Err() == nil {
+			if err != nil {
+				p.evidence(ctx, err)
+			}
+			err = errors.Join(err, p.Collect(ctx))
+		}
+	}
+	return p.Close(ctx, err)
+}
+
+func (p *Pipeline) upToDeploy(ctx context.Context) error {
+	for _, phase := range []func(context.Context) error{p.Build, p.Cluster, p.Load, p.Deploy} {
+		if err := phase(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Test runs the specs in parallel processes against the ready environment.
+func (p *Pipeline) Test(ctx context.Context) error {
+	if p.env == nil {
+		return errors.New("test: refused, since nothing is deployed yet")
+	}
+	ctx, stop := p.cluster.Watch(ctx)
+	defer stop()
+	return p.group(report.PhaseTest, 0).Run(ctx, task.Task{Name: "specs." + p.suite.Name, Run: p.runSpecs})
+}
+
+func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
+	args := []string{
+		"go", "tool", "ginkgo", "run", "--no-color", "--procs=" + strconv.Itoa(p.o.Procs), "--timeout=" + p.o.TestTimeout.String(),
+		"--output-dir=" + p.dir, "--json-report=specs.json", "--junit-report=junit.xml", "--grace-period=5s",
+	}
+	if p.o.Focus != "" {
+		args = append(args, "--focus="+p.o.Focus)
+	}
+	if p.o.Labels != "" {
+		args = append(args, "--label-filter="+p.o.Labels)
+	}
+	_, runErr := p.o.Runner.Run(ctx, command.Command{
+		Args: append(args, p.specs), Dir: p.o.Root, Env: []string{EnvironmentVariable + "=" + p.environmentFile()}, Log: h,
+	})
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	specs, err := report.Specs(filepath.Join(p.dir, "specs.json"))
+	if err != nil {
+		return errors.Join(runErr, fault.With(fmt.Errorf("read the specs' report: %w", err), "see "+h.LogFile()))
+	}
+	p.summary = &specs
+	h.Detail("%d passed, %d failed, %d skipped, %d processes", specs.Passed, specs.Failed, specs.Skipped, p.o.Procs)
+	if runErr != nil {
+		return fault.With(fmt.Errorf("%w: %s", ErrSpecs, failures(specs)),
+			"FOCUS='<text of the spec>' KEEP_CLUSTER=1 mage e2e:"+p.suite.Name)
+	}
+	if specs.Passed == 0 {
+		return fault.With(errors.New("no spec ran"), "check FOCUS and LABELS")
+	}
+	return nil
+}
+
+// failures lists what did not succeed, one line per spec and one for its reason.
+func failures(s report.Summary) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d of %d", s.Failed, s.Passed+s.Failed)
+	for _, spec := range s.Failures() {
+		message, _, _ := strings.Cut(strings.TrimSpace(spec.Message), "\n")
+		fmt.Fprintf(&b, "\n%s (%s)\n    %s: %s", spec.Name, spec.State, spec.Location, message)
+	}
+	for _, reason := range s.Reasons {
+		fmt.Fprintf(&b, "\n%s", reason)
+	}
+	return b.String()
+}
+
+// Collect stops the instrumented services gracefully, so that they write their
+// counters, and turns those into the coverage report. With COVERAGE=0 it does
+// nothing.
+func (p *Pipeline) Collect(ctx context.Context) error {
+	if p.o.Plain || p.env == nil {
+		return nil
+	}
+	ctx, stop := p.cluster.Watch(ctx)
+	defer stop()
+	var result coverage.Result
+	err := p.group(report.PhaseCoverage, 0).Run(ctx,
+		task.Task{Name: "coverage.flush", Run: func(ctx context.Context, h *task.Handle) error {
+			return p.deployer.Stop(ctx, h, p.suite.covered()...)
+		}},
+		task.Task{Name: "coverage.report", Needs: []string{"coverage.flush"}, Run: func(ctx context.Context, h *task.Handle) error {
+			module, err := p.module()
+			if err != nil {
+				return err
+			}
+			o := coverage.Options{
+				Raw: filepath.Join(p.state, "coverdata"), Out: filepath.Join(p.dir, "coverage"), Module: module, ModuleRoot: p.o.Root,
+				Services: p.suite.covered(), Log: h,
+			}
+			if p.o.Focus == "" && p.o.Labels == "" && p.summary != nil && p.summary.Failed == 0 {
+				// A part of the specs, or failed ones, cannot be held to the floors.
+				o.Floors = p.suite.Floors
+			}
+			result, err = coverage.Collect(ctx, p.o.Runner, o)
+			h.Detail("%.1f %% of statements", result.Total.Percent)
+			return err
+		}},
+	)
+	if len(result.Packages) > 0 {
+		fmt.Fprintf(p.o.Out, "\n%s\n", result.Table())
+	}
+	return err
+}
+
+// module is the path of the repository's Go module.
+func (p *Pipeline) module() (string, error) {
+	b, err := os.ReadFile(filepath.Join(p.o.Root, "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	path := modfile.ModulePath(b)
+	if path == "" {
+		return "", errors.New("go.mod names no module")
+	}
+	return path, nil
+}
+
+// evidence keeps what explains a failure, before anything is deleted.
+func (p *Pipeline) evidence(ctx context.Context, cause error) {
+	if p.cluster == nil || p.cluster.REST == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceTimeout)
+	defer cancel()
+	nodes, err := p.cluster.Nodes(ctx)
+	if err == nil {
+		err = diagnose.Collect(ctx, diagnose.Options{
+			Config: p.cluster.REST, Namespaces: []string{p.suite.Namespace, "kube-system"}, Cause: cause,
+			Run:   func(ctx context.Context, args ...string) ([]byte, error) { return p.engine.Run(ctx, nil, args...) },
+			Nodes: nodes, Dir: filepath.Join(p.dir, "diagnose"),
+		})
+	}
+	if err != nil {
+		fmt.Fprintf(p.o.Out, "  evidence is incomplete: %v\n", err)
+	}
+}
+
+// Step runs one phase for a caller that wants no more than that and leaves the
+// cluster to the next command. When the phase fails, the run ends: evidence is
+// kept and a cluster that it made is deleted.
+func (p *Pipeline) Step(ctx context.Context, phase func(context.Context) error) error {
+	err := phase(ctx)
+	if err != nil {
+		return p.Close(ctx, err)
+	}
+	if p.cluster != nil && !p.cluster.Kept() {
+		err = p.cluster.Keep()
+	}
+	return errors.Join(err, p.recorder.Snapshot().Save(p.dir))
+}
+
+// Close ends the run: evidence when it failed, the cluster deleted unless it is
+// kept, the order of the phases checked, the timeline written, the outcome told.
+// It returns failure joined with whatever went wrong meanwhile.
+func (p *Pipeline) Close(ctx context.Context, failure error) error {
+	if failure != nil && ctx.Err() == nil && p.summary == nil {
+		p.evidence(ctx, failure)
+	}
+	err := errors.Join(failure, p.teardown(ctx))
+	timeline := p.recorder.Snapshot()
+	err = errors.Join(err, timeline.CheckOrder())
+	timeline = p.recorder.Finish(result(ctx, err), err)
+	err = errors.Join(err, timeline.Save(p.dir))
+	p.tell(timeline, err)
+	if p.lock != nil {
+		_ = p.lock.Unlock() // the process ends soon, which unlocks as well
+	}
+	return err
+}
+
+func result(ctx context.Context, err error) report.Result {
+	switch {
+	case err == nil:
+		return report.Passed
+	case ctx.Err() != nil:
+		return report.Canceled
+	case errors.Is(err, ErrSpecs):
+		return report.Failed
+	}
+	return report.Errored
+}
+
+// teardown deletes the cluster unless it is to be kept. It runs on a context of
+// its own: a run that was stopped still leaves nothing behind.
+func (p *Pipeline) teardown(ctx context.Context) error {
+	if p.cluster == nil || (p.cluster.Kept() && !p.failedCreation()) {
+		return nil
+	}
+	return p.group(report.PhaseTeardown, 0).Run(context.WithoutCancel(ctx), task.Task{
+		Name: "cluster.delete", Run: func(ctx context.Context, h *task.Handle) error {
+			h.Detail("%s", p.cluster.Name())
+			return fault.With(p.cluster.Delete(ctx, h), "mage down")
+		},
+	})
+}
+
+// failedCreation tells whether the cluster never came to work: such a one is
+// deleted even when it was to be kept.
+func (p *Pipeline) failedCreation() bool { return p.created && p.deployer == nil }
+
+// tell prints the outcome: the table of phases, where the artifacts are and, in
+// failure, each error with what to do next.
+func (p *Pipeline) tell(timeline report.Timeline, err error) {
+	p.printer.Close()
+	if len(timeline.Phases) > 1 {
+		fmt.Fprintf(p.o.Out, "\n%s\n", phaseTable(timeline))
+	}
+	if p.summary != nil {
+		fmt.Fprintf(p.o.Out, "%d passed, %d failed, %d skipped\n", p.summary.Passed, p.summary.Failed, p.summary.Skipped)
+	}
+	fmt.Fprintf(p.o.Out, "artifacts: %s\n", p.dir)
+	if err != nil {
+		p.printer.Failure(err)
+		return
+	}
+	if p.cluster != nil && p.cluster.Kept() {
+		fmt.Fprintf(p.o.Out, "cluster kept: KUBECONFIG=%s (delete it with: mage down)\n", p.cluster.Kubeconfig)
+	}
+}
+
+// phaseTable sums the timeline up, one line per phase.
+func phaseTable(t report.Timeline) string {
+	var b strings.Builder
+	for _, phase := range t.Phases {
+		cached := 0
+		for _, x := range phase.Tasks {
+			if x.Outcome == task.Cached {
+				cached++
+			}
+		}
+		fmt.Fprintf(&b, "  %-10s %7.1f s  %d tasks", phase.Name, phase.End-phase.Start, len(phase.Tasks))
+		if cached > 0 {
+			fmt.Fprintf(&b, ", %d cached", cached)
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "  %-10s %7.1f s  setup %.1f s, tests %.1f s, images: %s\n", t.Result, t.TotalSeconds, t.SetupSeconds, t.TestSeconds, t.ImageSource)
+	if len(t.StandIns) > 0 {
+		fmt.Fprintf(&b, "  stand-ins made locally: %s\n", strings.Join(t.StandIns, ", "))
+	}
+	return b.String()
+}
+
+// Down deletes the cluster that this checkout has for suite, kept or not, and
+// returns its name; empty when there is none.
+func Down(ctx context.Context, suite Suite, o Options) (string, error) {
+	o = o.withDefaults()
+	return cluster.Down(ctx, filepath.Join(o.Root, ".hybrid", suite.Name), o.Out)
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+
+	"github.com/magefile/mage/mg"
+
+	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+)
+
+// Test runs everything that needs no cluster: verify, lint and the unit tests with -race.
+func Test(ctx context.Context) error {
+	mg.SerialCtxDeps(ctx, Verify, Lint)
+	return tool(ctx, append([]string{"go", "test", "-race"}, infrastructure.UnitTested()...)...)
+}
+
+// Lint checks the Go sources with golangci-lint.
+func Lint(ctx context.Context) error {
+	return tool(ctx, "go", "tool", "-modfile=tools/go.mod", "golangci-lint", "run", "./...")
+}
+
+// Verify checks Dockerfiles, manifests, specs and targets against docs/standards.
+func Verify(ctx context.Context) error {
+	return failed("verify", infrastructure.Verify(ctx))
+}
+
+// CI does what a pull request must pass: the tests, then every suite.
+func CI(ctx context.Context) error {
+	mg.CtxDeps(ctx, Test)
+	return failed("ci", infrastructure.EndToEndAll(ctx))
+}

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"context"
+
+	"github.com/magefile/mage/mg"
+
+	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+)
+
+// E2E holds one target per suite: the whole way from sources to tested.
+type E2E mg.Namespace
+
+// Gateway tests the Gateway in a real cluster, with coverage, and leaves nothing behind.
+func (E2E) Gateway(ctx context.Context) error {
+	return failed("e2e:gateway", infrastructure.EndToEnd(ctx, "gateway"))
+}
+
+// Suite tests the suite of the given name, as declared in test/infrastructure.
+func (E2E) Suite(ctx context.Context, name string) error {
+	return failed("e2e:suite "+name, infrastructure.EndToEnd(ctx, name))
+}

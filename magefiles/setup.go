@@ -1,0 +1,17 @@
+package main
+
+import (
+	"context"
+
+	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+)
+
+// Setup makes a bare machine able to run everything and says what it does.
+func Setup(ctx context.Context) error {
+	return failed("setup", infrastructure.Setup(ctx))
+}
+
+// Doctor looks for what would make a run fail on this machine and names the fix.
+func Doctor(ctx context.Context) error {
+	return failed("doctor", infrastructure.Doctor(ctx))
+}

@@ -1,0 +1,88 @@
+package infrastructure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/progress"
+	"github.com/hybrid-e2e/hybrid/hybrid/setup"
+	"github.com/hybrid-e2e/hybrid/hybrid/verify"
+)
+
+// UnitTested lists the package patterns whose tests need no cluster. The specs
+// in test/e2e are left out: they run in the suites.
+func UnitTested() []string {
+	return []string{"./api/...", "./cmd/...", "./hybrid/...", "./pkg/...", "./test/infrastructure/..."}
+}
+
+// Setup makes this machine able to run everything.
+func Setup(ctx context.Context) error {
+	root, err := findRoot()
+	if err != nil {
+		return tell(err)
+	}
+	printer := progress.New(os.Stdout, progress.Options{Getenv: os.Getenv, Verbose: os.Getenv("MAGEFILE_VERBOSE") == "1"})
+	err = setup.Run(ctx, setup.Options{Observer: printer, LogDir: filepath.Join(root, "_artifacts", "setup"), Getenv: os.Getenv})
+	printer.Close()
+	return tell(err)
+}
+
+// Doctor prints what it finds on this machine; an error-level finding fails.
+func Doctor(ctx context.Context) error {
+	bad := 0
+	for _, f := range setup.Check(ctx, setup.Options{Getenv: os.Getenv}) {
+		fmt.Printf("%-8s %-20s %s\n", f.Level, f.ID, f.Text)
+		if f.Fix != "" {
+			fmt.Printf("%-8s %-20s fix: %s\n", "", "", f.Fix)
+		}
+		if f.Level == setup.LevelError {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d findings would make a run fail", bad)
+	}
+	return nil
+}
+
+// Verify checks the sources against the standards and prints every finding.
+func Verify(ctx context.Context) error {
+	root, err := findRoot()
+	if err != nil {
+		return tell(err)
+	}
+	findings, err := verify.Run(ctx, root, VerifyOptions())
+	if err != nil {
+		return tell(fault.With(err, "mend the file named above"))
+	}
+	if len(findings) > 0 {
+		fmt.Print(verify.Format(findings))
+		return errors.New("the sources depart from docs/standards")
+	}
+	fmt.Printf("verify: %d rules hold\n", len(verify.Rules()))
+	return nil
+}
+
+// VerifyOptions are the facts of this repository that the rules compare with.
+func VerifyOptions() verify.Options {
+	o := verify.Options{Registry: image.Registry, NodePorts: map[string]int32{}, CoveragePath: coverage.Path}
+	seen := map[string]bool{}
+	for _, suite := range All() {
+		for _, img := range suite.Images {
+			if !seen[img.Name] {
+				o.Images = append(o.Images, verify.Image{Name: img.Name, Dockerfile: img.Dockerfile, Coverage: img.Coverage})
+			}
+			seen[img.Name] = true
+		}
+		for _, e := range suite.Endpoints {
+			o.NodePorts[e.Name] = e.NodePort
+		}
+	}
+	return o
+}
