@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -179,7 +178,7 @@ func (s *system) gatewayLog(ctx context.Context, since time.Time) ([]byte, error
 		return nil, fmt.Errorf("want one Gateway pod, there are %v", pods)
 	}
 	stream, err := s.clientset.CoreV1().Pods(s.env.Namespace).GetLogs(pods[0], &corev1.PodLogOptions{
-		SinceTime: ptr.To(metav1.NewTime(since)),
+		SinceTime: new(metav1.NewTime(since)),
 	}).Stream(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the log of %s: %w", pods[0], err)

@@ -12,7 +12,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -62,7 +61,7 @@ func (s *system) createAccount(ctx context.Context, namespace, name string) (str
 		return "", fmt.Errorf("create service account %s: %w", name, err)
 	}
 	request := &authenticationv1.TokenRequest{
-		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64((2 * time.Hour).Seconds()))},
+		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64((2 * time.Hour).Seconds()))},
 	}
 	if err := s.kube.SubResource("token").Create(ctx, account, request); err != nil {
 		return "", fmt.Errorf("request a token for %s: %w", name, err)
@@ -96,7 +95,7 @@ func (s *system) deleteSenders(ctx context.Context, made senders) error {
 	if made.binding != nil {
 		errs = append(errs, client.IgnoreNotFound(s.kube.Delete(ctx, made.binding)))
 	}
-	if made.namespace != nil {
+	if made.namespace != nil && made.namespace.Name != "" {
 		errs = append(errs, client.IgnoreNotFound(s.kube.Delete(ctx, made.namespace)))
 	}
 	return errors.Join(errs...)

@@ -13,9 +13,14 @@ import (
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
 )
 
-// setUpBudget is for building images, a cluster and everything in it, on a machine
-// that has none of them yet.
-const setUpBudget = 45 * time.Minute
+const (
+	// setUpBudget is for building images, a cluster and everything in it, on a
+	// machine that has none of them yet.
+	setUpBudget = 45 * time.Minute
+	// tearDownBudget is for stopping the services, collecting their coverage and
+	// deleting the cluster.
+	tearDownBudget = 10 * time.Minute
+)
 
 func TestGateway(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -66,5 +71,5 @@ func (s *system) setUp() {
 		if tearDown != nil {
 			Expect(tearDown(ctx)).To(Succeed())
 		}
-	}, NodeTimeout(rolloutBudget+settleBudget))
+	}, NodeTimeout(tearDownBudget))
 }
