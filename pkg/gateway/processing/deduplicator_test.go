@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -267,24 +266,6 @@ func TestRequestWithoutACountStandsForOneSignal(t *testing.T) {
 	status := requests(t, server)[0].Status.Deduplication
 	if status.OccurrenceCount != 2 || !status.FirstSeenAt.Time.Equal(received()) {
 		t.Errorf("deduplication %+v", status)
-	}
-}
-
-func TestOldestOpenRequestIsChosen(t *testing.T) {
-	make := func(name string, age time.Duration, phase v1alpha1.Phase) v1alpha1.RemediationRequest {
-		return v1alpha1.RemediationRequest{
-			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(received().Add(-age))},
-			Status:     v1alpha1.RemediationRequestStatus{OverallPhase: phase},
-		}
-	}
-	got := open([]v1alpha1.RemediationRequest{
-		make("young", time.Minute, ""), make("b", time.Hour, "Processing"), make("a", time.Hour, ""), make("over", 2*time.Hour, "Failed"),
-	})
-	if got == nil || got.Name != "a" {
-		t.Errorf("got %+v", got)
-	}
-	if open(nil) != nil {
-		t.Error("something out of nothing")
 	}
 }
 
