@@ -105,10 +105,10 @@ func (d *Deployer) apply(ctx context.Context, o Object) error {
 	})
 	if err != nil {
 		err = fmt.Errorf("apply %s: %w", o, err)
-		if apierrors.IsInvalid(err) {
-			// Most often a field that cannot change, met on a kept cluster.
+		if apierrors.IsInvalid(err) && takenIn(o.GetKind()) == nil {
 			kind := o.GroupVersionKind().GroupKind().String()
-			return fault.With(err, d.kubectl(fmt.Sprintf("--namespace %s delete %s %s", d.namespaceOf(o), kind, o.GetName())))
+			return fault.With(err, "correct the manifest or, when it changed a field that is fixed once the object exists: "+
+				d.kubectl(fmt.Sprintf("--namespace %s delete %s %s", d.namespaceOf(o), kind, o.GetName())))
 		}
 		return err
 	}
