@@ -1,12 +1,12 @@
 package offline
 
 import (
+	"compress/gzip"
 	"fmt"
 	"path"
 	"runtime"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/compression"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -40,7 +40,7 @@ func entrypoint(ref string) string {
 func writeArchive(file, layerTar string, refs []string) error {
 	// The archive is read once, on this machine: compressing 200 MB would cost
 	// seconds for nothing.
-	layer, err := tarball.LayerFromFile(layerTar, tarball.WithCompression(compression.None))
+	layer, err := tarball.LayerFromFile(layerTar, tarball.WithCompressionLevel(gzip.NoCompression))
 	if err != nil {
 		return fmt.Errorf("read the layer of the control plane: %w", err)
 	}

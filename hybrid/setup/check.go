@@ -2,11 +2,9 @@ package setup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,145 +13,191 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 )
 
-// Level says how much a finding matters.
-type Level string
-
-// The levels: a warning makes a run slow or fragile, an error makes it fail.
+// What a run needs. A node takes 0.6 GB, the services and their stores 0.5 GB,
+// each Go build beside them 1.5 GB; images, caches and one cluster take 9 GB of
+// disk.
 const (
-	LevelOK      Level = "ok"
-	LevelWarning Level = "warning"
-	LevelError   Level = "error"
+	gib           = 1 << 30
+	memoryNeeded  = 4 * gib
+	memoryWanted  = 8 * gib
+	diskNeeded    = 10 * gib
+	diskWanted    = 25 * gib
+	watchesWanted = 524288
+	// instancesWanted is what kind's documentation names for several nodes.
+	instancesWanted = 512
 )
 
-// Finding is one thing that Check looked at.
-type Finding struct {
-	// ID names the check, such as "engine".
-	ID    string
-	Level Level
-	// Text says what was found.
-	Text string
-	// Fix is the next command or setting; empty when all is well.
-	Fix string
-}
-
-// What a run needs: the peak of one node with four services beside one Go
-// build, and the images, build caches and logs of a first run.
-const (
-	wantMemory = 4 << 30
-	wantDisk   = 15 << 30
-	// A kubelet and its pods watch hundreds of files; Debian's default of 128
-	// instances runs out with the third cluster.
-	wantInotify = 256
-)
-
-// Check looks for what would make a run fail or slow on this machine. It
-// changes nothing.
+// Check looks at everything a run depends on and changes nothing. The findings
+// come in a fixed order, healthy ones included.
 func Check(ctx context.Context, o Options) []Finding {
 	o = o.withDefaults()
-	return check(ctx, thisHost(o))
+	c := checker{Options: o, host: thisHost(o)}
+	return c.all(ctx)
 }
 
-func check(ctx context.Context, h host) []Finding {
+type checker struct {
+	Options
+	host   host
+	engine *engine.Engine
+}
+
+func (c *checker) all(ctx context.Context) []Finding {
 	return []Finding{
-		checkEngine(ctx, h), checkBothEngines(h), checkProgram(h, "go"), checkProgram(h, "git"),
-		checkMemory(h), checkDisk(h), checkInotify(h), checkCgroups(h), checkCapability(h),
+		c.checkEngine(ctx),
+		c.checkBoth(),
+		c.checkCapability(ctx),
+		c.checkMemory(),
+		c.checkDisk(ctx),
+		c.checkInotify(),
+		c.checkCgroup(),
+		c.checkProgram("go", "https://go.dev/doc/install"),
+		c.checkProgram("git", "install git with your system's package manager"),
 	}
 }
 
-func checkEngine(ctx context.Context, h host) Finding {
-	e, err := h.detect(ctx)
+// checkEngine must come first: others ask the engine that it found.
+func (c *checker) checkEngine(ctx context.Context) Finding {
+	e, err := c.host.detect(ctx)
 	if err != nil {
-		return Finding{"engine", LevelError, strings.ReplaceAll(err.Error(), "\n", "; "), fault.Next(err)}
+		return Finding{"engine", Error, err.Error(), fault.Next(err)}
 	}
-	return Finding{"engine", LevelOK, e.Kind + " " + e.Version + ", client " + e.CLI, ""}
+	c.engine = e
+	return Finding{"engine", OK, fmt.Sprintf("%s %s by %s", e.Kind, e.Version, e.CLI), ""}
 }
 
-func checkBothEngines(h host) Finding {
-	_, docker := h.find(engine.Docker)
-	_, podman := h.find(engine.Podman)
-	if docker == nil && podman == nil {
-		return Finding{"one engine", LevelWarning, "docker and podman are both installed", "set CONTAINER_ENGINE to the one you mean"}
+func (c *checker) checkBoth() Finding {
+	_, dockerErr := c.host.find(engine.Docker)
+	_, podmanErr := c.host.find(engine.Podman)
+	if dockerErr == nil && podmanErr == nil && c.Getenv("CONTAINER_ENGINE") == "" {
+		return Finding{"engines", Warning, "docker and podman are both installed; the first that answers is used, docker before podman",
+			"export CONTAINER_ENGINE=docker (or podman)"}
 	}
-	return Finding{"one engine", LevelOK, "no choice between docker and podman to make", ""}
+	return Finding{"engines", OK, "one container engine to choose", ""}
 }
 
-func checkProgram(h host, name string) Finding {
-	path, err := h.find(name)
+// checkCapability finds machines on which an old engine cannot start privileged
+// containers: it asks for a capability that the machine does not have.
+func (c *checker) checkCapability(ctx context.Context) Finding {
+	const id = "cap-sys-resource"
+	has, err := boundingSetHas(c.host.path("/proc/self/status"), capSysResource)
 	if err != nil {
-		return Finding{name, LevelError, "not on PATH", "install " + name}
+		return Finding{id, Warning, err.Error(), ""}
 	}
-	return Finding{name, LevelOK, path, ""}
+	if has {
+		return Finding{id, OK, "the bounding set has CAP_SYS_RESOURCE", ""}
+	}
+	if c.engine == nil || c.engine.Kind != engine.Docker || majorOf(c.engine.Version) >= 23 {
+		return Finding{id, OK, "the bounding set lacks CAP_SYS_RESOURCE; this engine does not ask for it", ""}
+	}
+	out, err := c.engine.Run(ctx, nil, "info", "--format", "{{.DefaultRuntime}}")
+	if err == nil && strings.TrimSpace(string(out)) == runtimeName {
+		return Finding{id, OK, "the bounding set lacks CAP_SYS_RESOURCE; the runtime " + runtimeName + " does not ask for it", ""}
+	}
+	return Finding{id, Error, "the bounding set lacks CAP_SYS_RESOURCE, which docker " + c.engine.Version + " asks for in every privileged container",
+		"use docker 23 or later, or start the machine's container with --cap-add SYS_RESOURCE"}
 }
 
-func checkMemory(h host) Finding {
-	kib, err := readField(h.path("/proc/meminfo"), "MemAvailable:")
+func (c *checker) checkMemory() Finding {
+	kib, err := field(c.host.path("/proc/meminfo"), "MemAvailable:")
 	if err != nil {
-		return Finding{"memory", LevelWarning, err.Error(), ""}
+		return Finding{"memory", Warning, err.Error(), ""}
 	}
-	return atLeast("memory", kib<<10, wantMemory, "close other programs")
+	return amount("memory", "memory available", kib<<10, memoryNeeded, memoryWanted, "end other programs, or lower the number of parallel tests with PROCS=1")
 }
 
-func checkDisk(h host) Finding {
-	dir := "/var/lib"
+// checkDisk looks where the engine keeps its images; when that is not on this
+// machine, at the root.
+func (c *checker) checkDisk(ctx context.Context) Finding {
+	folder := "/"
+	if c.engine != nil {
+		format := "{{.DockerRootDir}}"
+		if c.engine.Kind == engine.Podman {
+			format = "{{.Store.GraphRoot}}"
+		}
+		if out, err := c.engine.Run(ctx, nil, "info", "--format", format); err == nil {
+			folder = strings.TrimSpace(string(out))
+		}
+	}
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(h.path(dir), &fs); err != nil {
-		return Finding{"disk", LevelWarning, fmt.Sprintf("%s: %v", dir, err), ""}
+	if err := syscall.Statfs(c.host.path(folder), &fs); err != nil {
+		if err := syscall.Statfs(c.host.path("/"), &fs); err != nil {
+			return Finding{"disk", Warning, fmt.Sprintf("free space of %s: %v", folder, err), ""}
+		}
+		folder = "/"
 	}
-	free := int64(fs.Bavail) * fs.Bsize //nolint:gosec // a file system of 8 EiB is far away
-	return atLeast("disk", free, wantDisk, "free space in "+dir+", for example with the engine's own `image prune`")
+	return amount("disk", "free in "+folder, int64(fs.Bavail)*int64(fs.Bsize), diskNeeded, diskWanted, "docker system df, then docker system prune")
 }
 
-func atLeast(id string, have, want int64, fix string) Finding {
-	text := fmt.Sprintf("%.1f GiB free, a run wants %.1f GiB", float64(have)/(1<<30), float64(want)/(1<<30))
-	if have < want {
-		return Finding{id, LevelError, text, fix}
-	}
-	return Finding{id, LevelOK, text, ""}
-}
-
-func checkInotify(h host) Finding {
-	const name = "fs.inotify.max_user_instances"
-	b, err := os.ReadFile(h.path(filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/"))))
-	if err != nil {
-		return Finding{"inotify", LevelWarning, err.Error(), ""}
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil || n < wantInotify {
-		return Finding{"inotify", LevelWarning, fmt.Sprintf("%s is %d", name, n), fmt.Sprintf("sysctl -w %s=%d", name, 2*wantInotify)}
-	}
-	return Finding{"inotify", LevelOK, fmt.Sprintf("%s is %d", name, n), ""}
-}
-
-func checkCgroups(h host) Finding {
-	if _, err := os.Stat(h.path("/sys/fs/cgroup/cgroup.controllers")); err == nil {
-		return Finding{"cgroups", LevelOK, "version 2", ""}
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return Finding{"cgroups", LevelWarning, err.Error(), ""}
-	}
-	return Finding{"cgroups", LevelOK, "version 1; the kubelet is told to accept it", ""}
-}
-
-func checkCapability(h host) Finding {
-	has, err := boundingSetHas(h.path("/proc/self/status"), capSysResource)
+// amount judges a number of bytes.
+func amount(id, what string, have, needed, wanted int64, fix string) Finding {
+	text := fmt.Sprintf("%.1f GiB %s", float64(have)/gib, what)
 	switch {
-	case err != nil:
-		return Finding{"capabilities", LevelWarning, err.Error(), ""}
-	case !has:
-		return Finding{"capabilities", LevelOK, "CAP_SYS_RESOURCE is missing; setup's runtime wrapper stands in for it", ""}
+	case have < needed:
+		return Finding{id, Error, fmt.Sprintf("%s, %d GiB needed", text, needed/gib), fix}
+	case have < wanted:
+		return Finding{id, Warning, fmt.Sprintf("%s, %d GiB advised", text, wanted/gib), fix}
+	default:
+		return Finding{id, OK, text, ""}
 	}
-	return Finding{"capabilities", LevelOK, "CAP_SYS_RESOURCE is there (" + runtime.GOOS + ")", ""}
 }
 
-// readField reads the number behind a label in a file such as /proc/meminfo.
-func readField(file, label string) (int64, error) {
-	b, err := os.ReadFile(file)
+func (c *checker) checkInotify() Finding {
+	var low []string
+	for _, limit := range []struct {
+		name   string
+		wanted int64
+	}{{"max_user_watches", watchesWanted}, {"max_user_instances", instancesWanted}} {
+		b, err := os.ReadFile(c.host.path("/proc/sys/fs/inotify/" + limit.name))
+		if err != nil {
+			return Finding{"inotify", OK, "this system has no inotify limits", ""}
+		}
+		have, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+		if err == nil && have < limit.wanted {
+			low = append(low, fmt.Sprintf("fs.inotify.%s=%d", limit.name, limit.wanted))
+		}
+	}
+	if len(low) > 0 {
+		return Finding{"inotify", Warning, "inotify limits are low: pods of several nodes fail with \"too many open files\"",
+			"sudo sysctl " + strings.Join(low, " ")}
+	}
+	return Finding{"inotify", OK, "inotify limits suffice", ""}
+}
+
+func (c *checker) checkCgroup() Finding {
+	if _, err := os.Stat(c.host.path("/sys/fs/cgroup/cgroup.controllers")); err == nil {
+		return Finding{"cgroup", OK, "cgroup v2", ""}
+	}
+	return Finding{"cgroup", OK, "cgroup v1, which Kubernetes deprecates; the kubelet is told to accept it", ""}
+}
+
+func (c *checker) checkProgram(name, fix string) Finding {
+	path, err := c.host.find(name)
+	if err != nil {
+		return Finding{name, Error, name + " is not on PATH", fix}
+	}
+	return Finding{name, OK, filepath.Clean(path), ""}
+}
+
+// majorOf is the first number of a version, 0 when there is none.
+func majorOf(version string) int {
+	first, _, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(first)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// field reads one number of a file with lines "name value".
+func field(path, name string) (int64, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(b)) {
-		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == label {
-			return strconv.ParseInt(fields[1], 10, 64)
+		if f := strings.Fields(line); len(f) > 1 && f[0] == name {
+			return strconv.ParseInt(f[1], 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("%s has no %s", file, label)
+	return 0, fmt.Errorf("%s has no line %s", path, name)
 }
