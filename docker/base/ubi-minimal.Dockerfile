@@ -3,16 +3,23 @@
 # that has them in a newer one. "dnf update -y" and "microdnf update -y" really
 # resolve, install and record these four.
 ARG DEBIAN_IMAGE
+# Every stand-in fetches the package lists by the same two lines, which BuildKit
+# therefore runs once for all of them.
+FROM ${DEBIAN_IMAGE} AS lists
+RUN apt-get update
+
 FROM ${DEBIAN_IMAGE} AS system
 # The bundle of the machine that made the Debian base is kept: Debian's own
 # ca-certificates would replace it by one that lacks a company's authority.
-RUN apt-get update && apt-get install --yes dnf rpm \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf/*-old /var/log/*.log \
+RUN --mount=type=bind,from=lists,source=/var/lib/apt/lists,target=/var/lib/apt/lists,rw \
+    apt-get install --yes dnf rpm \
+    && rm -rf /var/cache/apt /var/cache/debconf/*-old /var/log/*.log \
     && ln -s dnf /usr/bin/microdnf \
     && mkdir -p /etc/yum.repos.d
 
 FROM system AS packages
-RUN apt-get update && apt-get install --yes createrepo-c
+RUN --mount=type=bind,from=lists,source=/var/lib/apt/lists,target=/var/lib/apt/lists,rw \
+    apt-get install --yes createrepo-c
 COPY stand-in.spec stand-in-packages.sh /build/
 RUN sh /build/stand-in-packages.sh /build/stand-in.spec /packages
 
