@@ -82,16 +82,19 @@ func (s Signal) check() error {
 			return err
 		}
 	}
-	for _, char := range s.Target.Kind {
-		if !(char >= 'a' && char <= 'z' || char >= 'A' && char <= 'Z' || char >= '0' && char <= '9') {
-			return errors.New("the kind of the target has a character that no kind has")
-		}
+	if strings.ContainsFunc(s.Target.Kind, notInKind) {
+		return errors.New("the kind of the target has a character that no kind has")
 	}
 	// The request is created in this namespace, or carries its name as a label.
 	if problems := validation.IsDNS1123Label(s.Target.Namespace); len(problems) > 0 {
 		return fmt.Errorf("the namespace is not a valid name: %s", problems[0])
 	}
 	return nil
+}
+
+// notInKind reports whether no kind of Kubernetes can have the character.
+func notInKind(char rune) bool {
+	return char > unicode.MaxASCII || !unicode.IsLetter(char) && !unicode.IsDigit(char)
 }
 
 func checkName(what, value string) error {

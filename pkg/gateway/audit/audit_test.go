@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -95,8 +94,8 @@ func (c *counts) check(t *testing.T, want map[metrics.AuditOutcome]int) {
 	}
 }
 
-func sinkOf(url string, options Options, recorded *counts) *Sink {
-	return NewSink(NewClient(url+"/", time.Second), options, recorded, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+func sinkOf(t *testing.T, url string, options Options, recorded *counts) *Sink {
+	return NewSink(t.Context(), NewClient(url+"/", time.Second), options, recorded, slog.New(slog.DiscardHandler))
 }
 
 func quick() Options {
@@ -144,7 +143,7 @@ func TestEventHasTheFormOfDataStorage(t *testing.T) {
 
 func TestEventsAreSentInBatches(t *testing.T) {
 	store, recorded := newStorage(t), &counts{}
-	sink := sinkOf(store.URL, quick(), recorded)
+	sink := sinkOf(t, store.URL, quick(), recorded)
 	sink.Add(events(25)...)
 	closeWithin(t, sink, 5*time.Second)
 	stored, batches := store.snapshot()
@@ -156,7 +155,7 @@ func TestEventsAreSentInBatches(t *testing.T) {
 
 func TestEventsAreSentWithoutFurtherOnes(t *testing.T) {
 	store, recorded := newStorage(t), &counts{}
-	sink := sinkOf(store.URL, quick(), recorded)
+	sink := sinkOf(t, store.URL, quick(), recorded)
 	sink.Add(events(3)...)
 	deadline := time.After(5 * time.Second)
 	for stored, _ := store.snapshot(); stored != 3; stored, _ = store.snapshot() {
@@ -171,7 +170,7 @@ func TestEventsAreSentWithoutFurtherOnes(t *testing.T) {
 
 func TestEventsOutliveAnOutage(t *testing.T) {
 	store, recorded := newStorage(t, 503, 500, 404, 401), &counts{}
-	sink := sinkOf(store.URL, quick(), recorded)
+	sink := sinkOf(t, store.URL, quick(), recorded)
 	sink.Add(events(12)...)
 	closeWithin(t, sink, 10*time.Second)
 	if stored, _ := store.snapshot(); stored != 12 {
@@ -183,7 +182,7 @@ func TestEventsOutliveAnOutage(t *testing.T) {
 func TestAPoisonedEventTakesNoOthersWithIt(t *testing.T) {
 	store, recorded := newStorage(t), &counts{}
 	store.poison = "bad"
-	sink := sinkOf(store.URL, quick(), recorded)
+	sink := sinkOf(t, store.URL, quick(), recorded)
 	batch := events(10)
 	batch[6].CorrelationID = "bad"
 	sink.Add(batch...)
@@ -198,7 +197,7 @@ func TestOverflowKeepsTheOldest(t *testing.T) {
 	store, recorded := newStorage(t), &counts{}
 	options := quick()
 	options.BufferSize, options.BatchSize, options.FlushInterval = 5, 100, time.Hour
-	sink := sinkOf(store.URL, options, recorded)
+	sink := sinkOf(t, store.URL, options, recorded)
 	batch := events(8)
 	sink.Add(batch...)
 	sink.Add(events(1)...)
@@ -215,7 +214,7 @@ func TestWhatCannotBeSentAtTheEndIsCounted(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	recorded, logs := &counts{}, &bytes.Buffer{}
-	sink := NewSink(NewClient(gone.URL, time.Second), quick(), recorded, slog.New(slog.NewJSONHandler(logs, nil)))
+	sink := NewSink(t.Context(), NewClient(gone.URL, time.Second), quick(), recorded, slog.New(slog.NewJSONHandler(logs, nil)))
 	sink.Add(events(4)...)
 	closeWithin(t, sink, 50*time.Millisecond)
 	sink.Add(events(2)...)

@@ -18,6 +18,10 @@ const batchPath = "/api/v1/audit/events/batch"
 // can be used again.
 const maxAnswer = 1 << 20
 
+// idleTimeout is shorter than any server keeps a connection, so that batches are
+// not sent into one that is being closed.
+const idleTimeout = 30 * time.Second
+
 // verdict says what DataStorage made of a batch.
 type verdict int
 
@@ -39,7 +43,7 @@ type Client struct {
 func NewClient(baseURL string, timeout time.Duration) *Client {
 	return &Client{
 		url:     strings.TrimSuffix(baseURL, "/") + batchPath,
-		http:    &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()},
+		http:    &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: idleTimeout}},
 		timeout: timeout,
 	}
 }

@@ -51,9 +51,10 @@ type Sink struct {
 	once    sync.Once
 }
 
-// NewSink starts a Sink.
-func NewSink(client *Client, options Options, recorder Recorder, logger *slog.Logger) *Sink {
-	ctx, stop := context.WithCancel(context.Background())
+// NewSink starts a Sink. It runs until Close, also when ctx has ended before: the
+// events of the last requests come after that.
+func NewSink(ctx context.Context, client *Client, options Options, recorder Recorder, logger *slog.Logger) *Sink {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Sink{
 		client: client, options: options, recorder: recorder, logger: logger,
 		full: make(chan struct{}, 1), closing: make(chan struct{}),
@@ -111,11 +112,11 @@ func (s *Sink) Close(ctx context.Context) {
 	lost := len(s.buffer)
 	s.buffer, s.ended = nil, true
 	s.mu.Unlock()
-	s.logOverflow()
+	s.logOverflow(ctx)
 	if lost > 0 {
 		s.recorder.Audit(metrics.AuditLost, lost)
 		s.recorder.AuditBuffered(0)
-		s.logger.Error("audit events are lost, DataStorage did not take them before the end", "events", lost)
+		s.logger.ErrorContext(ctx, "audit events are lost, DataStorage did not take them before the end", "events", lost)
 	}
 }
 
@@ -123,14 +124,14 @@ func (s *Sink) run(ctx context.Context) {
 	defer close(s.stopped)
 	backoff := firstBackoff
 	for s.await(ctx) {
-		s.logOverflow()
+		s.logOverflow(ctx)
 		switch err := s.flush(ctx); {
 		case err == nil:
 			backoff = firstBackoff
 		case ctx.Err() != nil:
 			return
 		default:
-			s.logger.Warn("audit events wait, DataStorage does not take them",
+			s.logger.WarnContext(ctx, "audit events wait, DataStorage does not take them",
 				"error", err, "waiting", s.waiting(), "retry_in", backoff.String())
 			if !pause(ctx, backoff) {
 				return
@@ -187,7 +188,7 @@ func (s *Sink) deliver(ctx context.Context, events []Event) (done int, err error
 		return len(events), nil
 	case len(events) == 1:
 		s.recorder.Audit(metrics.AuditRejected, 1)
-		s.logger.Error("an audit event is dropped, it can never be stored", "error", err,
+		s.logger.ErrorContext(ctx, "an audit event is dropped, it can never be stored", "error", err,
 			"event_id", events[0].EventID, "event_type", events[0].EventType, "correlation_id", events[0].CorrelationID)
 		return 1, nil
 	}
@@ -199,13 +200,13 @@ func (s *Sink) deliver(ctx context.Context, events []Event) (done int, err error
 	return done + rest, err
 }
 
-func (s *Sink) logOverflow() {
+func (s *Sink) logOverflow(ctx context.Context) {
 	s.mu.Lock()
 	overflow := s.overflow
 	s.overflow = 0
 	s.mu.Unlock()
 	if overflow > 0 {
-		s.logger.Error("audit events were dropped, the buffer was full",
+		s.logger.ErrorContext(ctx, "audit events were dropped, the buffer was full",
 			"events", overflow, "buffer_size", s.options.BufferSize)
 	}
 }

@@ -69,7 +69,7 @@ func (c Config) checkNames(refuse func(key, format string, args ...any)) {
 		}
 	}
 	for _, origin := range c.Server.CORSOrigins {
-		if parsed, err := url.Parse(origin); origin != "*" && (err != nil || parsed.Scheme == "" || parsed.Host == "" || parsed.Path != "") {
+		if origin != "*" && !isOrigin(origin) {
 			refuse("server.cors_origins", "%q is not an origin such as https://console.example.com", origin)
 		}
 	}
@@ -85,6 +85,11 @@ func (c Config) checkNames(refuse func(key, format string, args ...any)) {
 	if _, err := c.Log.SlogLevel(); err != nil {
 		refuse("log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	}
+}
+
+func isOrigin(text string) bool {
+	parsed, err := url.Parse(text)
+	return err == nil && parsed.Scheme != "" && parsed.Host != "" && parsed.Path == ""
 }
 
 func (c Config) positiveDurations() map[string]time.Duration {

@@ -33,7 +33,7 @@ func (r *rejections) Rejected(reason metrics.Reason) {
 	r.reasons = append(r.reasons, reason)
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewJSONHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func passes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

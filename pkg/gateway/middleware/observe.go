@@ -28,28 +28,36 @@ func Observe(observer Observer, logger *slog.Logger) func(http.Handler) http.Han
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := time.Now()
 			wrapped := chimiddleware.NewWrapResponseWriter(w, r.ProtoMajor)
-			defer func() {
-				if cause := recover(); cause != nil {
-					logger.ErrorContext(r.Context(), "a handler panicked", "cause", cause, "stack", string(debug.Stack()))
-					if wrapped.Status() == 0 {
-						problem.Write(wrapped, r, problem.Problem{
-							Type: problem.TypeInternal, Detail: "The Gateway made a mistake; it is logged under the request id.",
-						})
-					}
-				}
-				status, took := wrapped.Status(), time.Since(start)
-				if status == 0 {
-					status = http.StatusOK // What net/http sends for a handler that wrote nothing.
-				}
-				endpoint := route(r)
-				observer.Observe(endpoint, r.Method, status, took)
-				logger.Log(r.Context(), levelOf(endpoint, status), "request answered",
-					"method", r.Method, "endpoint", endpoint, "path", r.URL.Path, "status", status,
-					"duration_ms", float64(took.Microseconds())/1000, "client_ip", ClientIP(r.Context()))
-			}()
-			next.ServeHTTP(wrapped, r)
+			serve(next, wrapped, r, logger)
+			status, took := wrapped.Status(), time.Since(start)
+			if status == 0 {
+				status = http.StatusOK // What net/http sends for a handler that wrote nothing.
+			}
+			endpoint := route(r)
+			observer.Observe(endpoint, r.Method, status, took)
+			logger.Log(r.Context(), levelOf(endpoint, status), "request answered",
+				"method", r.Method, "endpoint", endpoint, "path", r.URL.Path, "status", status,
+				"duration_ms", float64(took.Microseconds())/1000, "client_ip", ClientIP(r.Context()))
 		})
 	}
+}
+
+// serve calls the handler and turns a panic into an answer.
+func serve(next http.Handler, w chimiddleware.WrapResponseWriter, r *http.Request, logger *slog.Logger) {
+	ctx := r.Context()
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		logger.ErrorContext(ctx, "a handler panicked", "cause", cause, "stack", string(debug.Stack()))
+		if w.Status() == 0 {
+			problem.Write(w, r, problem.Problem{
+				Type: problem.TypeInternal, Detail: "The Gateway made a mistake; it is logged under the request id.",
+			})
+		}
+	}()
+	next.ServeHTTP(w, r)
 }
 
 // route returns the pattern of the route that took the request.

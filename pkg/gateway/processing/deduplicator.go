@@ -45,11 +45,11 @@ type Deduplicator struct {
 
 // waiter is one signal whose sender waits for the answer.
 type waiter struct {
-	ctx    context.Context
-	signal adapters.Signal
-	done   chan struct{} // closed when outcome or err is set
-	result Outcome
-	err    error
+	signal    adapters.Signal
+	abandoned <-chan struct{} // closed when the sender no longer waits
+	done      chan struct{}   // closed when result or err is set
+	result    Outcome
+	err       error
 }
 
 // New makes a Deduplicator. The live client must not read from a cache. The hint
@@ -63,15 +63,15 @@ func New(live client.Client, hint client.Reader, options Options, logger *slog.L
 }
 
 // Record stores the signal and returns once the API server has confirmed it: the
-// signal is then counted exactly once. The error is a *Failure, or the reason why
+// signal is then counted exactly once. The error is a *RecordError, or the reason why
 // ctx ended; the signal may be counted in spite of the latter.
 //
 // Signals of one fingerprint that arrive while an earlier one is being stored are
 // stored together afterwards, so that a storm costs a few writes per replica
 // instead of one conflict per signal.
 func (d *Deduplicator) Record(ctx context.Context, signal adapters.Signal) (Outcome, error) {
-	one := &waiter{ctx: ctx, signal: signal, done: make(chan struct{})}
-	d.enqueue(signal.Fingerprint(), one)
+	one := &waiter{signal: signal, abandoned: ctx.Done(), done: make(chan struct{})}
+	d.enqueue(ctx, signal.Fingerprint(), one)
 	select {
 	case <-one.done:
 		return one.result, one.err
@@ -80,24 +80,26 @@ func (d *Deduplicator) Record(ctx context.Context, signal adapters.Signal) (Outc
 	}
 }
 
-func (d *Deduplicator) enqueue(fingerprint string, one *waiter) {
+func (d *Deduplicator) enqueue(ctx context.Context, fingerprint string, one *waiter) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	queue, running := d.queues[fingerprint]
 	d.queues[fingerprint] = append(queue, one)
 	if !running {
-		go d.work(fingerprint)
+		// The worker must not end because the sender that started it went away; the
+		// request id of that sender is kept for the logs.
+		go d.work(context.WithoutCancel(ctx), fingerprint)
 	}
 }
 
 // work stores the signals of one fingerprint until none waits.
-func (d *Deduplicator) work(fingerprint string) {
+func (d *Deduplicator) work(ctx context.Context, fingerprint string) {
 	for {
 		group := d.take(fingerprint)
 		if group == nil {
 			return
 		}
-		d.store(fingerprint, group)
+		d.store(ctx, fingerprint, group)
 	}
 }
 
@@ -115,18 +117,16 @@ func (d *Deduplicator) take(fingerprint string) []*waiter {
 	return group
 }
 
-func (d *Deduplicator) store(fingerprint string, group []*waiter) {
+func (d *Deduplicator) store(ctx context.Context, fingerprint string, group []*waiter) {
 	group = awaited(group)
 	if len(group) == 0 {
 		return
 	}
-	// The group must not fail because the sender of its first signal went away;
-	// the request id of that sender is kept for the logs.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(group[0].ctx), d.options.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, d.options.Timeout)
 	defer cancel()
 	round := &round{deduplicator: d, fingerprint: fingerprint, waiting: group}
 	if err := round.run(ctx); err != nil {
-		failure := &Failure{Request: round.request, Err: err}
+		failure := &RecordError{Request: round.request, Err: err}
 		for _, one := range round.waiting {
 			one.err = failure
 			close(one.done)
@@ -139,12 +139,13 @@ func (d *Deduplicator) store(fingerprint string, group []*waiter) {
 func awaited(group []*waiter) []*waiter {
 	kept := group[:0]
 	for _, one := range group {
-		if one.ctx.Err() != nil {
-			one.err = one.ctx.Err()
+		select {
+		case <-one.abandoned:
+			one.err = context.Canceled
 			close(one.done)
-			continue
+		default:
+			kept = append(kept, one)
 		}
-		kept = append(kept, one)
 	}
 	return kept
 }

@@ -2,8 +2,8 @@ package processing
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -54,7 +54,7 @@ func quickRetry() Retry {
 func replica(server client.Client, hint client.Reader) *Deduplicator {
 	return New(server, hint, Options{
 		FallbackNamespace: "kubernaut-system", Retry: quickRetry(), Timeout: 20 * time.Second,
-	}, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	}, slog.New(slog.DiscardHandler))
 }
 
 func requests(t *testing.T, server client.Client) []v1alpha1.RemediationRequest {
@@ -274,7 +274,7 @@ func TestSenderThatWentAwayIsNotCounted(t *testing.T) {
 	d := replica(server, nil)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := d.Record(gone, podSignal()); err != context.Canceled {
+	if _, err := d.Record(gone, podSignal()); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if got := record(t, d, podSignal()); !got.Created || got.Occurrences != 1 {

@@ -10,15 +10,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// Failure says that a signal could not be recorded.
-type Failure struct {
+// RecordError says that a signal could not be recorded.
+type RecordError struct {
 	// Request is the name of the request that was to be made or counted, or ""
 	// if it was not known yet.
 	Request string
 	Err     error
 }
 
-func (f *Failure) Error() string {
+func (f *RecordError) Error() string {
 	if f.Request == "" {
 		return fmt.Sprintf("record the signal: %v", f.Err)
 	}
@@ -26,7 +26,7 @@ func (f *Failure) Error() string {
 }
 
 // Unwrap returns the error of the call that failed.
-func (f *Failure) Unwrap() error { return f.Err }
+func (f *RecordError) Unwrap() error { return f.Err }
 
 // Permanent reports whether Kubernetes refuses the signal itself, so that sending
 // it again cannot help. Everything else may be mended, by time or by an operator,

@@ -126,7 +126,7 @@ func TestErrorsEndInAFailure(t *testing.T) {
 			Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return refusal },
 		})
 		_, err := replica(server, nil).Record(t.Context(), podSignal())
-		var failure *Failure
+		var failure *RecordError
 		if !errors.As(err, &failure) || !errors.Is(err, refusal) || failure.Request != requestName(podSignal().Fingerprint(), 1) {
 			t.Errorf("got %v", err)
 		}
@@ -141,7 +141,7 @@ func TestUnreadableRequestsAreAFailureAtOnce(t *testing.T) {
 		},
 	})
 	_, err := replica(server, nil).Record(t.Context(), podSignal())
-	var failure *Failure
+	var failure *RecordError
 	if !errors.As(err, &failure) || failure.Request != "" || ErrorType(err) != "not_found" {
 		t.Errorf("got %v", err)
 	}
@@ -226,7 +226,7 @@ func TestErrorsAreJudgedByType(t *testing.T) {
 		{errors.New("connection refused"), "other", false, false},
 		{context.Canceled, "other", false, false},
 	} {
-		err := &Failure{Err: fmt.Errorf("wrapped: %w", test.err)}
+		err := &RecordError{Err: fmt.Errorf("wrapped: %w", test.err)}
 		if got := ErrorType(err); got != test.kind {
 			t.Errorf("%v: type %s, want %s", test.err, got, test.kind)
 		}
@@ -274,10 +274,10 @@ func TestPausesStayNearTheirLength(t *testing.T) {
 }
 
 func TestFailureNamesTheRequest(t *testing.T) {
-	if got := (&Failure{Request: "rr-1", Err: io.EOF}).Error(); got != "record the signal in rr-1: EOF" {
+	if got := (&RecordError{Request: "rr-1", Err: io.EOF}).Error(); got != "record the signal in rr-1: EOF" {
 		t.Errorf("got %s", got)
 	}
-	if got := (&Failure{Err: io.EOF}).Error(); got != "record the signal: EOF" {
+	if got := (&RecordError{Err: io.EOF}).Error(); got != "record the signal: EOF" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -169,10 +169,8 @@ func (r *round) read(ctx context.Context, request *v1alpha1.RemediationRequest) 
 // request stands for its creating signal even without a count, and the next
 // signal adds what is missing.
 func (r *round) settle(ctx context.Context, created *v1alpha1.RemediationRequest) error {
-	for {
-		if created.Status.Deduplication != nil && len(r.waiting) == 0 {
-			return nil // Another replica counted first, and counted the creation too.
-		}
+	// A count that another replica wrote first covers the creation too.
+	for created.Status.Deduplication == nil || len(r.waiting) > 0 {
 		err := r.increment(ctx, created)
 		if err == nil || len(r.waiting) > 0 {
 			return err
@@ -181,10 +179,11 @@ func (r *round) settle(ctx context.Context, created *v1alpha1.RemediationRequest
 		if !errors.Is(err, errBeaten) || readErr != nil {
 			r.deduplicator.logger.WarnContext(ctx, "the new request has no count yet, the next signal will add it",
 				"request", created.Name, "namespace", created.Namespace, "error", err)
-			return nil
+			break
 		}
 		created = fresh
 	}
+	return nil
 }
 
 // increment counts all waiting signals in the request with one write. The write

@@ -53,7 +53,7 @@ func (h *Health) CloseConnections(next http.Handler) http.Handler {
 }
 
 // Live answers that the process runs.
-func (h *Health) Live(w http.ResponseWriter, r *http.Request) {
+func (h *Health) Live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "healthy"})
 }
 

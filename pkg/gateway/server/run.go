@@ -40,7 +40,7 @@ func Run(ctx context.Context, settings config.Config, restConfig *rest.Config, l
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	server := assemble(settings, kubernetes, metrics.New(registry), logger)
+	server := assemble(ctx, settings, kubernetes, metrics.New(registry), logger)
 	handler, err := server.Handler()
 	if err != nil {
 		return err
@@ -62,12 +62,12 @@ func Run(ctx context.Context, settings config.Config, restConfig *rest.Config, l
 		api: httpServer(handler, settings.Server, logger), apiListener: api,
 		scrape: httpServer(scrapes, settings.Server, logger), scrapeListener: scrape,
 	}
-	logger.Info("the Gateway listens", "address", api.Addr().String(), "metrics_address", scrape.Addr().String())
+	logger.InfoContext(ctx, "the Gateway listens", "address", api.Addr().String(), "metrics_address", scrape.Addr().String())
 	return p.run(ctx)
 }
 
 // assemble joins the parts.
-func assemble(settings config.Config, kubernetes *cluster, recorded *metrics.Metrics, logger *slog.Logger) *Server {
+func assemble(ctx context.Context, settings config.Config, kubernetes *cluster, recorded *metrics.Metrics, logger *slog.Logger) *Server {
 	retry := processing.Retry{
 		Attempts: settings.Kubernetes.Retry.Attempts,
 		Initial:  settings.Kubernetes.Retry.InitialDelay.Std(),
@@ -88,7 +88,7 @@ func assemble(settings config.Config, kubernetes *cluster, recorded *metrics.Met
 		Logger:  logger,
 	}
 	if settings.Audit.Enabled {
-		server.Audit = audit.NewSink(
+		server.Audit = audit.NewSink(ctx,
 			audit.NewClient(settings.Audit.DataStorageURL, settings.Audit.RequestTimeout.Std()),
 			audit.Options{
 				BatchSize: settings.Audit.BatchSize, BufferSize: settings.Audit.BufferSize,
@@ -132,45 +132,45 @@ func (p *process) run(ctx context.Context) error {
 	group.Go(func() error { return p.kubernetes.run(parts) })
 	select {
 	case <-ctx.Done():
-		p.logger.Info("the Gateway is asked to stop")
+		p.logger.InfoContext(ctx, "the Gateway is asked to stop")
 	case <-failed.Done():
-		p.logger.Error("a part of the Gateway failed", "error", context.Cause(failed))
+		p.logger.ErrorContext(ctx, "a part of the Gateway failed", "error", context.Cause(failed))
 	}
-	ending := p.end(failed)
+	ending := p.end(parts, failed.Done())
 	cancel()
 	return errors.Join(ending, group.Wait())
 }
 
 // end stops taking requests, answers those that are here and sends the audit
 // events. Nothing is delayed when a part has failed already.
-func (p *process) end(failed context.Context) error {
+func (p *process) end(parts context.Context, failed <-chan struct{}) error {
 	shutdown := p.server.Config.Shutdown
 	p.server.Health.Stop()
 	delay := time.NewTimer(shutdown.Delay.Std())
 	defer delay.Stop()
 	select {
 	case <-delay.C:
-	case <-failed.Done():
+	case <-failed:
 	}
-	unfinished := within(shutdown.DrainTimeout, p.api.Shutdown)
+	unfinished := within(parts, shutdown.DrainTimeout, p.api.Shutdown)
 	if unfinished != nil {
 		unfinished = fmt.Errorf("requests were still being answered after %s: %w", shutdown.DrainTimeout.Std(), unfinished)
 		_ = p.api.Close()
 	}
-	_ = within(shutdown.AuditTimeout, func(ctx context.Context) error {
+	_ = within(parts, shutdown.AuditTimeout, func(ctx context.Context) error {
 		p.server.Audit.Close(ctx)
 		return nil
 	})
 	// Metrics come last, so that the end can be watched.
-	if err := within(shutdown.AuditTimeout, p.scrape.Shutdown); err != nil {
+	if err := within(parts, shutdown.AuditTimeout, p.scrape.Shutdown); err != nil {
 		_ = p.scrape.Close()
 	}
-	p.logger.Info("the Gateway has stopped")
+	p.logger.InfoContext(parts, "the Gateway has stopped")
 	return unfinished
 }
 
-func within(limit config.Duration, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit.Std())
+func within(ctx context.Context, limit config.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit.Std())
 	defer cancel()
 	return do(ctx)
 }

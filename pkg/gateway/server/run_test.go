@@ -111,7 +111,7 @@ func TestAnEndInTheMiddleOfASignalLosesNothing(t *testing.T) {
 
 	answered := make(chan int, 1)
 	go func() {
-		request, _ := http.NewRequest(http.MethodPost, "http://"+found[0]+PathPrometheus, strings.NewReader(webhook(alertOf("p"))))
+		request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+found[0]+PathPrometheus, strings.NewReader(webhook(alertOf("p"))))
 		request.Header.Set("X-Timestamp", strconv.FormatInt(time.Now().Unix(), 10))
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
@@ -161,7 +161,7 @@ func awaitReady(t *testing.T, address string) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
 	for {
-		response, err := http.Get("http://" + address + "/readyz")
+		response, err := fetch(t.Context(), "http://"+address+"/readyz")
 		if err == nil {
 			_ = response.Body.Close()
 			if response.StatusCode == http.StatusOK {
@@ -176,9 +176,17 @@ func awaitReady(t *testing.T, address string) {
 	}
 }
 
+func fetch(ctx context.Context, url string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(request)
+}
+
 func get(t *testing.T, url string) string {
 	t.Helper()
-	response, err := http.Get(url)
+	response, err := fetch(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func (s *Server) failed(ctx context.Context, signal adapters.Signal, fingerprint
 	// Without a name the first half of it, common to all requests of the problem,
 	// still finds the event.
 	request := "rr-" + fingerprint[:12]
-	var failure *processing.Failure
+	var failure *processing.RecordError
 	if errors.As(err, &failure) && failure.Request != "" {
 		request = failure.Request
 	}
@@ -135,8 +135,10 @@ func (s *Server) failed(ctx context.Context, signal adapters.Signal, fingerprint
 		Request: request, Namespace: signal.Target.Namespace, Severity: string(signal.Severity),
 	}, s.Now(), data))
 
-	result := Result{Status: StatusFailed, Fingerprint: fingerprint, transient: true,
-		Detail: "The signal could not be stored. Send it again."}
+	result := Result{
+		Status: StatusFailed, Fingerprint: fingerprint,
+		Detail: "The signal could not be stored. Send it again.", transient: true,
+	}
 	if processing.Permanent(err) {
 		s.Metrics.Rejected(metrics.ReasonRefused)
 		result.transient, result.Detail = false, "Kubernetes refuses to store this signal."

@@ -39,7 +39,7 @@ func (b *book) Record(_ context.Context, signal adapters.Signal) (processing.Out
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.fail[signal.Target.Name]; err != nil {
-		return processing.Outcome{}, &processing.Failure{Request: "rr-" + signal.Target.Name, Err: err}
+		return processing.Outcome{}, &processing.RecordError{Request: "rr-" + signal.Target.Name, Err: err}
 	}
 	b.seen[signal.Target.Name]++
 	n := b.seen[signal.Target.Name]
