@@ -113,7 +113,7 @@ func TestRecordSurvivesAndTellsOrphans(t *testing.T) {
 }
 
 func TestPorts(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	got, err := choosePorts(ctx, []Port{{Name: "a", Node: 30080}, {Name: "b", Node: 30081}}, false)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestWatchNamesTheNodeThatDied(t *testing.T) {
 	}}
 	c := &Cluster{engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r}, record: Record{Config: config()}}
 	c.record.Config.Workers = 0
-	ctx, stop := c.Watch(context.Background())
+	ctx, stop := c.Watch(t.Context())
 	defer stop()
 	<-ctx.Done()
 	var died *NodeDiedError
@@ -155,7 +155,7 @@ func TestWatchNamesTheNodeThatDied(t *testing.T) {
 
 func TestRunKindEndsWithItsContext(t *testing.T) {
 	stopped := errors.New("stopped")
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	forever := make(chan struct{})
 	defer close(forever)
 	cancel(stopped)
@@ -165,10 +165,10 @@ func TestRunKindEndsWithItsContext(t *testing.T) {
 }
 
 func TestNothingToReap(t *testing.T) {
-	if name, err := Reap(context.Background(), t.TempDir(), io.Discard); name != "" || err != nil {
+	if name, err := Reap(t.Context(), t.TempDir(), io.Discard); name != "" || err != nil {
 		t.Errorf("reaped %q, %v", name, err)
 	}
-	if name, err := Down(context.Background(), t.TempDir(), io.Discard); name != "" || err != nil {
+	if name, err := Down(t.Context(), t.TempDir(), io.Discard); name != "" || err != nil {
 		t.Errorf("deleted %q, %v", name, err)
 	}
 }

@@ -26,7 +26,7 @@ func choosePorts(ctx context.Context, ports []Port, fixed bool) ([]Port, error) 
 		}
 		// All stay open until every one is chosen, so that none is drawn twice.
 		defer l.Close()
-		p.Host = int32(l.Addr().(*net.TCPAddr).Port) //nolint:gosec // a TCP port fits
+		p.Host = int32(l.Addr().(*net.TCPAddr).Port) //nolint:errcheck,gosec // A TCP listener has a TCP address, and its port fits.
 		chosen[i] = p
 	}
 	return chosen, nil

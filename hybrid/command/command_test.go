@@ -16,7 +16,7 @@ import (
 
 func TestRunReturnsOutputAndLogsBoth(t *testing.T) {
 	var log bytes.Buffer
-	out, err := Exec{}.Run(context.Background(), Command{
+	out, err := Exec{}.Run(t.Context(), Command{
 		Args: []string{"sh", "-c", `cat; echo "$NAME"; echo oops >&2`}, Env: []string{"NAME=hybrid"}, Stdin: strings.NewReader("in "), Log: &log,
 	})
 	if err != nil {
@@ -32,7 +32,7 @@ func TestRunReturnsOutputAndLogsBoth(t *testing.T) {
 }
 
 func TestFailureTellsCommandCodeAndTail(t *testing.T) {
-	_, err := Exec{}.Run(context.Background(), Command{Args: []string{"sh", "-c", "echo why >&2; exit 7"}})
+	_, err := Exec{}.Run(t.Context(), Command{Args: []string{"sh", "-c", "echo why >&2; exit 7"}})
 	var failed *Error
 	if !errors.As(err, &failed) {
 		t.Fatalf("error %v", err)
@@ -46,7 +46,7 @@ func TestFailureTellsCommandCodeAndTail(t *testing.T) {
 }
 
 func TestTailIsBounded(t *testing.T) {
-	_, err := Exec{}.Run(context.Background(), Command{Args: []string{"sh", "-c", "yes line | head -c 100000; echo last; exit 1"}})
+	_, err := Exec{}.Run(t.Context(), Command{Args: []string{"sh", "-c", "yes line | head -c 100000; echo last; exit 1"}})
 	var failed *Error
 	if !errors.As(err, &failed) {
 		t.Fatalf("error %v", err)
@@ -57,11 +57,11 @@ func TestTailIsBounded(t *testing.T) {
 }
 
 func TestMissingProgram(t *testing.T) {
-	_, err := Exec{}.Run(context.Background(), Command{Args: []string{"/does/not/exist"}})
+	_, err := Exec{}.Run(t.Context(), Command{Args: []string{"/does/not/exist"}})
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := (Exec{}).Run(context.Background(), Command{}); err == nil {
+	if _, err := (Exec{}).Run(t.Context(), Command{}); err == nil {
 		t.Error("an empty command ran")
 	}
 }
@@ -74,7 +74,7 @@ func TestCancelStopsTheWholeGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := errors.New("stopped by the test")
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		_, err := Exec{}.Run(ctx, Command{Args: []string{
@@ -109,11 +109,11 @@ func TestCancelStopsTheWholeGroup(t *testing.T) {
 
 func TestRecorder(t *testing.T) {
 	r := &Recorder{Replies: map[string]Reply{"docker": {Stdout: "any"}, "docker ps": {Stdout: "none"}}}
-	out, err := r.Run(context.Background(), Command{Args: []string{"docker", "ps", "-a"}, Stdin: strings.NewReader("x")})
+	out, err := r.Run(t.Context(), Command{Args: []string{"docker", "ps", "-a"}, Stdin: strings.NewReader("x")})
 	if err != nil || string(out) != "none" {
 		t.Errorf("longest prefix: %q, %v", out, err)
 	}
-	if _, err := r.Run(context.Background(), Command{Args: []string{"podman"}}); err == nil {
+	if _, err := r.Run(t.Context(), Command{Args: []string{"podman"}}); err == nil {
 		t.Error("a command without a reply succeeded")
 	}
 	if calls := r.Calls(); len(calls) != 2 || calls[0] != "docker ps -a" || r.Stdin()[0] != "x" {

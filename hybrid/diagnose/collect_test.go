@@ -33,15 +33,21 @@ func objects() []runtime.Object {
 		status.Name = "main"
 		return &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "ns", CreationTimestamp: at, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}},
-			Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{Name: "main", Image: "hybrid.local/x:k",
-				Env: []corev1.EnvVar{{Name: "COPIED", Value: secretValue}}}}},
-			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1", ContainerStatuses: []corev1.ContainerStatus{status},
-				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
+			Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{
+				Name: "main", Image: "hybrid.local/x:k",
+				Env: []corev1.EnvVar{{Name: "COPIED", Value: secretValue}},
+			}}},
+			Status: corev1.PodStatus{
+				Phase: corev1.PodRunning, PodIP: "10.0.0.1", ContainerStatuses: []corev1.ContainerStatus{status},
+				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}},
+			},
 		}
 	}
 	event := func(name, message string, ago time.Duration) *corev1.Event {
-		return &corev1.Event{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "ns"}, Type: "Warning", Reason: "BackOff", Message: message,
-			InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: "bad"}, LastTimestamp: metav1.NewTime(noon().Add(-ago))}
+		return &corev1.Event{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "ns"}, Type: "Warning", Reason: "BackOff", Message: message,
+			InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: "bad"}, LastTimestamp: metav1.NewTime(noon().Add(-ago)),
+		}
 	}
 	return []runtime.Object{
 		pod("good", corev1.ConditionTrue, corev1.ContainerStatus{Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}),
@@ -50,7 +56,8 @@ func objects() []runtime.Object {
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "auth", Namespace: "ns"}, Data: map[string][]byte{"password": []byte(secretValue), "username": []byte("audit")}},
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}, Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{
 			{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady"},
-			{Type: corev1.NodeDiskPressure, Status: corev1.ConditionTrue, Message: "disk is nearly full"}}}},
+			{Type: corev1.NodeDiskPressure, Status: corev1.ConditionTrue, Message: "disk is nearly full"},
+		}}},
 	}
 }
 
@@ -83,9 +90,11 @@ func TestCollect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantFiles := []string{"SUMMARY.md", "nodes.txt", "nodes/node-1/containers.txt", "nodes/node-1/disk.txt", "nodes/node-1/images.txt",
+	wantFiles := []string{
+		"SUMMARY.md", "nodes.txt", "nodes/node-1/containers.txt", "nodes/node-1/disk.txt", "nodes/node-1/images.txt",
 		"nodes/node-1/inodes.txt", "nodes/node-1/inspect.json", "nodes/node-1/journal.log", "nodes/node-1/memory.txt", "nodes/node-1/output.log",
-		"ns/events.txt", "ns/logs/bad_main.previous.log", "ns/logs/good_main.log", "ns/not-ready/bad.yaml", "ns/pods.txt"}
+		"ns/events.txt", "ns/logs/bad_main.previous.log", "ns/logs/good_main.log", "ns/not-ready/bad.yaml", "ns/pods.txt",
+	}
 	if got := tree(t, dir); !slices.Equal(got, wantFiles) {
 		t.Errorf("files %q\nwant  %q", got, wantFiles)
 	}
@@ -236,7 +245,8 @@ func TestPodStatus(t *testing.T) {
 	now := metav1.Now()
 	terminated := func(code int32, reason string) corev1.PodStatus {
 		return corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{
-			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason}}}}}
+			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason}},
+		}}}
 	}
 	for want, pod := range map[string]corev1.Pod{
 		"OOMKilled(exit 137)": {Status: terminated(137, "OOMKilled")},

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"reflect"
 	"testing"
@@ -23,7 +22,7 @@ func TestDetectTakesTheClientThatCanBuild(t *testing.T) {
 		"/usr/bin/docker version --format '{{.Client.Version}}'":       {Stdout: "20.10.24\n"},
 		"/usr/bin/docker buildx version":                               {Err: errors.New("no buildx")},
 	}}
-	e, err := detect(context.Background(), r, "", only(map[string][]string{Docker: {"/usr/local/bin/docker", "/usr/bin/docker"}}))
+	e, err := detect(t.Context(), r, "", only(map[string][]string{Docker: {"/usr/local/bin/docker", "/usr/bin/docker"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +36,7 @@ func TestDetectFallsBackToPodman(t *testing.T) {
 		"/usr/bin/docker version": {Err: errors.New("Cannot connect to the Docker daemon")},
 		"/usr/bin/podman version": {Stdout: "5.4.0\n"},
 	}}
-	e, err := detect(context.Background(), r, "", only(map[string][]string{Docker: {"/usr/bin/docker"}, Podman: {"/usr/bin/podman"}}))
+	e, err := detect(t.Context(), r, "", only(map[string][]string{Docker: {"/usr/bin/docker"}, Podman: {"/usr/bin/podman"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,14 +46,14 @@ func TestDetectFallsBackToPodman(t *testing.T) {
 }
 
 func TestDetectNamesTheNextCommand(t *testing.T) {
-	_, err := detect(context.Background(), &command.Recorder{}, "", only(nil))
+	_, err := detect(t.Context(), &command.Recorder{}, "", only(nil))
 	if !errors.Is(err, ErrNone) {
 		t.Fatalf("error %v, want ErrNone", err)
 	}
 	if next := fault.Next(err); next != "go run magefile.go setup" {
 		t.Errorf("next command %q", next)
 	}
-	if _, err := detect(context.Background(), &command.Recorder{}, "lxc", only(nil)); err == nil || fault.Next(err) == "" {
+	if _, err := detect(t.Context(), &command.Recorder{}, "lxc", only(nil)); err == nil || fault.Next(err) == "" {
 		t.Errorf("unknown engine: error %v", err)
 	}
 }
@@ -62,7 +61,7 @@ func TestDetectNamesTheNextCommand(t *testing.T) {
 func TestBuildArguments(t *testing.T) {
 	r := &command.Recorder{Replies: map[string]command.Reply{"docker build": {}}}
 	e := &Engine{Kind: Docker, CLI: "docker", Runner: r}
-	err := e.Build(context.Background(), BuildOptions{
+	err := e.Build(t.Context(), BuildOptions{
 		Dockerfile: "docker/a.Dockerfile", Context: ".", Tag: "x/a:1", Network: "host", Platform: "linux/amd64",
 		Args: map[string]string{"B": "2", "A": "1"}, Labels: map[string]string{"l": "v"},
 	})
@@ -81,7 +80,7 @@ func TestInspectKeysByReference(t *testing.T) {
 		"docker image inspect": {Stdout: `[{"Id":"sha256:aa","RepoTags":["x/a:1"],"Size":7,"Config":{"Labels":{"l":"v"}}}]`},
 	}}
 	e := &Engine{Kind: Docker, CLI: "docker", Runner: r}
-	got, err := e.Inspect(context.Background(), "x/a:1", "x/b:1")
+	got, err := e.Inspect(t.Context(), "x/a:1", "x/b:1")
 	if err != nil {
 		t.Fatal(err)
 	}

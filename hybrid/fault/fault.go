@@ -29,8 +29,7 @@ func With(err error, next string) error {
 
 // Next finds the first next step in the tree of err, empty when there is none.
 func Next(err error) string {
-	var f *Error
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Error](err); ok {
 		return f.Next
 	}
 	return ""

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"context"
 	"maps"
 	"os"
 	"path/filepath"
@@ -161,11 +160,11 @@ func TestOnlyMissingImagesAreBuilt(t *testing.T) {
 		"docker image inspect": {Stdout: `[{"Id":"sha256:aa","RepoTags":["` + plans[0].Ref + `"]}]`},
 		"docker build":         {},
 	}
-	tasks, err := Tasks(context.Background(), o, plans)
+	tasks, err := Tasks(t.Context(), o, plans)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (task.Group{Phase: "build"}).Run(context.Background(), tasks...); err != nil {
+	if err := (task.Group{Phase: "build"}).Run(t.Context(), tasks...); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{

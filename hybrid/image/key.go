@@ -79,7 +79,7 @@ func hashFile(h hash.Hash, root, rel string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // It is only read.
 	// Of the mode only what an image keeps from a checkout: executable or not.
 	fmt.Fprintf(h, "file %s %t %d\n", rel, info.Mode()&0o111 != 0, info.Size())
 	_, err = io.Copy(h, f)
@@ -122,7 +122,7 @@ func (in input) ignores() (*patternmatcher.PatternMatcher, error) {
 			return nil, err
 		}
 		patterns, err := ignorefile.ReadAll(f)
-		f.Close()
+		_ = f.Close() // It is only read.
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}

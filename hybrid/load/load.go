@@ -165,7 +165,7 @@ func (l *loader) stream(ctx context.Context, log io.Writer, refs, nodes []string
 				err = fmt.Errorf("import on node %s: %w", node, err)
 			}
 			// Whoever still writes must not wait for a reader that is gone.
-			r.CloseWithError(errors.Join(err, io.ErrClosedPipe))
+			_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe))
 			return err
 		})
 	}

@@ -1,7 +1,6 @@
 package load
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -29,7 +28,7 @@ func run(t *testing.T, r *command.Recorder) error {
 		Refs:   []string{ref},
 		Now:    time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
 	}
-	return task.Group{Phase: "load"}.Run(context.Background(), Tasks(o)...)
+	return task.Group{Phase: "load"}.Run(t.Context(), Tasks(o)...)
 }
 
 func TestNothingIsSentWhenEveryNodeHoldsTheDigest(t *testing.T) {

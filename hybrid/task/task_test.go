@@ -34,7 +34,7 @@ func (e *events) TaskEnded(x Event)                      { e.add("%s %s %s", x.O
 func TestNeedsGiveTheOrder(t *testing.T) {
 	seen := &events{}
 	g := Group{Phase: "p", Observer: Observers{seen}, LogDir: t.TempDir()}
-	err := g.Run(context.Background(),
+	err := g.Run(t.Context(),
 		Task{Name: "b", Needs: []string{"a"}, Run: func(_ context.Context, h *Handle) error {
 			fmt.Fprintf(h, "half")
 			fmt.Fprintf(h, " line\n")
@@ -61,7 +61,7 @@ func TestNeedsGiveTheOrder(t *testing.T) {
 func TestFirstFailureCancelsSiblingsAndIsNamed(t *testing.T) {
 	cause := errors.New("no disk")
 	started := make(chan struct{})
-	err := Group{Phase: "build"}.Run(context.Background(),
+	err := Group{Phase: "build"}.Run(t.Context(),
 		Task{Name: "slow", Run: func(ctx context.Context, _ *Handle) error {
 			close(started)
 			<-ctx.Done()
@@ -88,7 +88,7 @@ func TestAllFailuresAreReportedInOrder(t *testing.T) {
 		x.Run = func(ctx context.Context, h *Handle) error { started.Done(); return run(ctx, h) }
 	}
 	go func() { started.Wait(); close(gate) }()
-	err := Group{Phase: "p"}.Run(context.Background(), b, a)
+	err := Group{Phase: "p"}.Run(t.Context(), b, a)
 	if err == nil || err.Error() != "p: a: a broke\np: b: b broke" {
 		t.Errorf("error %v", err)
 	}
@@ -113,7 +113,7 @@ func TestLimitCountsOnlyHeavyTasks(t *testing.T) {
 	run := last.Run
 	last.Needs = []string{"a", "b", "c"}
 	last.Run = func(ctx context.Context, h *Handle) error { close(release); return run(ctx, h) }
-	if err := (Group{Phase: "p", Limit: 1}).Run(context.Background(), light, heavy("a"), heavy("b"), heavy("c"), last); err != nil {
+	if err := (Group{Phase: "p", Limit: 1}).Run(t.Context(), light, heavy("a"), heavy("b"), heavy("c"), last); err != nil {
 		t.Fatal(err)
 	}
 	if most != 1 {
@@ -123,7 +123,7 @@ func TestLimitCountsOnlyHeavyTasks(t *testing.T) {
 
 func TestCanceledGroupReturnsTheCause(t *testing.T) {
 	cause := errors.New("interrupted")
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	seen := &events{}
 	err := Group{Phase: "p", Observer: seen}.Run(ctx, Task{Name: "a", Run: func(ctx context.Context, _ *Handle) error {
 		cancel(cause)
@@ -139,7 +139,7 @@ func TestCanceledGroupReturnsTheCause(t *testing.T) {
 }
 
 func TestPanicBecomesTheTasksError(t *testing.T) {
-	err := Group{Phase: "p"}.Run(context.Background(), Task{Name: "a", Run: func(context.Context, *Handle) error { panic("ouch") }})
+	err := Group{Phase: "p"}.Run(t.Context(), Task{Name: "a", Run: func(context.Context, *Handle) error { panic("ouch") }})
 	if err == nil || err.Error() != "p: a: panic: ouch" {
 		t.Errorf("error %v", err)
 	}
@@ -152,7 +152,7 @@ func TestMistakesAreFoundBeforeAnyWork(t *testing.T) {
 		`task "a" needs "x", which is not`:     {{Name: "a", Needs: []string{"x"}, Run: nop}},
 		"needs itself":                         {{Name: "a", Needs: []string{"b"}, Run: nop}, {Name: "b", Needs: []string{"a"}, Run: nop}},
 	} {
-		err := Group{Phase: "p"}.Run(context.Background(), tasks...)
+		err := Group{Phase: "p"}.Run(t.Context(), tasks...)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}

@@ -137,14 +137,14 @@ func Default() Config {
 		Write:  Write{PostgreSQLTimeout: 3 * time.Second, QueueTimeout: 2 * time.Second},
 		Query:  Query{Timeout: 5 * time.Second},
 		Events: Events{MaxAge: 7 * 24 * time.Hour, MaxAhead: 5 * time.Minute},
-		PostgreSQL: PostgreSQL{
+		PostgreSQL: PostgreSQL{ //nolint:gosec // Secrets names a folder; it is no credential.
 			Address:        "postgresql:5432",
 			Secrets:        "/etc/secrets/postgresql",
 			SSLMode:        "disable",
 			MaxConnections: 16,
 			ConnectTimeout: 2 * time.Second,
 		},
-		Redis: Redis{
+		Redis: Redis{ //nolint:gosec // Secrets names a folder; it is no credential.
 			Address:        "redis:6379",
 			Secrets:        "/etc/secrets/redis",
 			Stream:         "audit:queue",

@@ -64,7 +64,7 @@ queue: {replay_interval: 20s, replay_batch: 21}
 
 func TestParseRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{
-		"an unknown key":       {"server:\n  adress: \":1\"\n", "line 2: field adress not found"},
+		"an unknown key":       {"server:\n  listen: \":1\"\n", "line 2: field listen not found"},
 		"an unknown section":   {"a: 1\n", "line 1: field a not found"},
 		"a bad duration":       {"query:\n  timeout: soon\n", "line 2: cannot unmarshal"},
 		"two documents":        {"a:\n---\nb:\n", "line 1: field a not found"},

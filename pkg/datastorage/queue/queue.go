@@ -212,7 +212,7 @@ type clientLog struct{ log *slog.Logger }
 // Printf logs at debug: the client repeats for every connection what the queue
 // reports once.
 func (c clientLog) Printf(ctx context.Context, format string, arguments ...any) {
-	c.log.DebugContext(ctx, fmt.Sprintf(format, arguments...))
+	c.log.DebugContext(ctx, fmt.Sprintf(format, arguments...)) //nolint:sloglint // The client formats its lines itself.
 }
 
 // CaptureClientLog sends the client's own lines to log. The client has one logger per

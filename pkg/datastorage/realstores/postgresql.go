@@ -106,7 +106,7 @@ func (p *PostgreSQL) eachProcess(signal syscall.Signal) error {
 		return fmt.Errorf("list backends: %w", err)
 	}
 	err = p.process.signal(signal)
-	for _, child := range strings.Fields(string(listing)) {
+	for child := range strings.FieldsSeq(string(listing)) {
 		pid, parseErr := strconv.Atoi(child)
 		if parseErr != nil {
 			return parseErr

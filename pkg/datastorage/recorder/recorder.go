@@ -15,9 +15,9 @@ import (
 type Status string
 
 const (
-	// Stored: PostgreSQL has them.
+	// Stored means that PostgreSQL has them.
 	Stored Status = "stored"
-	// Queued: Redis has them until PostgreSQL can take them.
+	// Queued means that Redis has them until PostgreSQL can take them.
 	Queued Status = "queued"
 )
 
@@ -86,7 +86,7 @@ type Outcome struct {
 // A timeout of PostgreSQL does not say whether the events were stored. Queueing them
 // is right in both cases, because storing is idempotent.
 func (r *Recorder) Record(ctx context.Context, events []event.Event) (Outcome, error) {
-	var storeErr error = errDown
+	storeErr := errDown
 	if r.storer.State().Up {
 		var fresh int64
 		fresh, storeErr = r.insert(ctx, events)

@@ -140,8 +140,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64) (body
 func (s *Server) invalid(w http.ResponseWriter, r *http.Request, err error) {
 	s.Metrics.Rejected(metrics.ReasonInvalid)
 	p := problem.Problem{Type: problem.TypeValidation, Detail: err.Error()}
-	var batch *event.BatchError
-	if errors.As(err, &batch) {
+	if batch, ok := errors.AsType[*event.BatchError](err); ok {
 		p.Extensions = map[string]any{"index": batch.Index}
 	}
 	problem.Write(w, r, p)

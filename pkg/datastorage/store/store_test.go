@@ -143,8 +143,7 @@ func TestInsertIsAllOrNothing(t *testing.T) {
 	bad.Outcome = "unheard-of"
 
 	_, err := s.Insert(t.Context(), []event.Event{good, bad})
-	var rejected *store.RejectedError
-	if !errors.As(err, &rejected) {
+	if _, ok := errors.AsType[*store.RejectedError](err); !ok {
 		t.Fatalf("error %v, want a RejectedError", err)
 	}
 	if page := mustQuery(t, s, store.Query{}); page.Total != 0 {
