@@ -41,7 +41,7 @@ func Doctor(ctx context.Context) error {
 		if f.Fix != "" {
 			fmt.Printf("%-8s %-20s fix: %s\n", "", "", f.Fix)
 		}
-		if f.Level == setup.LevelError {
+		if f.Level == setup.Error {
 			bad++
 		}
 	}
