@@ -64,8 +64,7 @@ func Open(ctx context.Context, suite Suite, o Options) (*Pipeline, error) {
 	p.dir = filepath.Join(o.Artifacts, p.run)
 	p.recorder = report.NewRecorder(p.run, suite.Name, started)
 	if err := p.open(ctx); err != nil {
-		p.Close(ctx, err)
-		return nil, err
+		return nil, p.Close(ctx, err)
 	}
 	return p, nil
 }

@@ -16,8 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 )
 
 // Setup applies files or folders that everything else stands on: namespaces and

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -101,14 +102,11 @@ func (b *barrier) troubles(d *appsv1.Deployment) []trouble {
 
 // remaining is the short text of what is missing, for the log and for timeouts.
 func (v verdict) remaining() string {
-	text := ""
+	texts := make([]string, len(v.missing))
 	for i, e := range v.missing {
-		if i > 0 {
-			text += "; "
-		}
-		text += fmt.Sprintf("%s %s: %s", e.Kind, e.Name, e.Reason)
+		texts[i] = fmt.Sprintf("%s %s: %s", e.Kind, e.Name, e.Reason)
 	}
-	return text
+	return strings.Join(texts, "; ")
 }
 
 // selectorOf gives the selector of a Deployment; nothing when it is invalid,

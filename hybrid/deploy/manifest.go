@@ -48,6 +48,8 @@ func title(kind, namespace, name string) string {
 // unsupported are the kinds that start pods but whose readiness Hybrid does not
 // judge. Applying one and not waiting for it would let specs run too early, so
 // they are refused when the manifest is read.
+//
+//nolint:gochecknoglobals // A table that nothing writes to.
 var unsupported = []string{"StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "Pod"}
 
 // Load decodes all .yaml and .yml files of a folder in the order of their

@@ -58,22 +58,36 @@ func TestPrepareGolden(t *testing.T) {
 func TestDecodeMistakes(t *testing.T) {
 	const good = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 	tests := []struct{ name, data, want string }{
-		{"unknown field", good + "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {prots: []}\n",
-			`f.yaml: document 2: Service s: strict decoding error: unknown field "spec.prots"`},
-		{"doubled key", "apiVersion: v1\nkind: ConfigMap\nkind: Secret\nmetadata: {name: a}\n",
-			`f.yaml: document 1: yaml: unmarshal errors:` + "\n" + `  line 3: key "kind" already set in map`},
-		{"wrong type", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: many}\n",
-			`f.yaml: document 1: Deployment d: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`},
-		{"no kind", "apiVersion: v1\nmetadata: {name: a}\n",
-			`f.yaml: document 1: Object 'Kind' is missing in '{"apiVersion":"v1","metadata":{"name":"a"}}'`},
+		{
+			"unknown field", good + "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {prots: []}\n",
+			`f.yaml: document 2: Service s: strict decoding error: unknown field "spec.prots"`,
+		},
+		{
+			"doubled key", "apiVersion: v1\nkind: ConfigMap\nkind: Secret\nmetadata: {name: a}\n",
+			`f.yaml: document 1: yaml: unmarshal errors:` + "\n" + `  line 3: key "kind" already set in map`,
+		},
+		{
+			"wrong type", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: many}\n",
+			`f.yaml: document 1: Deployment d: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`,
+		},
+		{
+			"no kind", "apiVersion: v1\nmetadata: {name: a}\n",
+			`f.yaml: document 1: Object 'Kind' is missing in '{"apiVersion":"v1","metadata":{"name":"a"}}'`,
+		},
 		{"no apiVersion", "kind: ConfigMap\nmetadata: {name: a}\n", `f.yaml: document 1: apiVersion is missing`},
 		{"no name", "apiVersion: v1\nkind: ConfigMap\n", `f.yaml: document 1: ConfigMap: metadata.name is missing`},
-		{"list", "apiVersion: v1\nkind: List\nitems: []\n",
-			`f.yaml: document 1: List: write the objects as documents of their own, not as a list`},
-		{"not waited for", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\n",
-			`f.yaml: document 1: Job j: Hybrid waits for Deployments only; make it one`},
-		{"two mistakes", "apiVersion: v1\nkind: ConfigMap\n---\nkind: ConfigMap\nmetadata: {name: a}\n",
-			"f.yaml: document 1: ConfigMap: metadata.name is missing\nf.yaml: document 2: apiVersion is missing"},
+		{
+			"list", "apiVersion: v1\nkind: List\nitems: []\n",
+			`f.yaml: document 1: List: write the objects as documents of their own, not as a list`,
+		},
+		{
+			"not waited for", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\n",
+			`f.yaml: document 1: Job j: Hybrid waits for Deployments only; make it one`,
+		},
+		{
+			"two mistakes", "apiVersion: v1\nkind: ConfigMap\n---\nkind: ConfigMap\nmetadata: {name: a}\n",
+			"f.yaml: document 1: ConfigMap: metadata.name is missing\nf.yaml: document 2: apiVersion is missing",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -123,8 +123,11 @@ func TestApplyRetriesPassingFailuresOnly(t *testing.T) {
 		"comes up":   {[]error{busy, busy, nil}, 3, 750 * time.Millisecond, "", ""},
 		"stays busy": {[]error{busy, busy, busy}, 3, 750 * time.Millisecond, "apply ConfigMap ns/a (a.yaml, document 1): starting", ""},
 		"refused":    {[]error{refused}, 1, 0, "apply ConfigMap ns/a (a.yaml, document 1): no", ""},
-		"invalid": {[]error{invalid}, 1, 0, `apply ConfigMap ns/a (a.yaml, document 1): ConfigMap "a" is invalid`,
-			"correct the manifest or, when it changed a field that is fixed once the object exists: kubectl --kubeconfig /kc --namespace ns delete ConfigMap a"},
+		"invalid": {
+			[]error{invalid},
+			1, 0, `apply ConfigMap ns/a (a.yaml, document 1): ConfigMap "a" is invalid`,
+			"correct the manifest or, when it changed a field that is fixed once the object exists: kubectl --kubeconfig /kc --namespace ns delete ConfigMap a",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -28,7 +28,8 @@ func (c *cluster) scaled() *[]string {
 // endingPod has its container ended with the code.
 func endingPod(code int32) *corev1.Pod {
 	p := pod("p", "rs2", corev1.PodRunning, corev1.ContainerStatus{
-		State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code}}})
+		State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code}},
+	})
 	now := metav1.Now()
 	p.DeletionTimestamp = &now
 	return p
@@ -40,8 +41,10 @@ func TestStop(t *testing.T) {
 		want, next string
 	}{
 		"by itself": {0, "", ""},
-		"killed": {137, "container gateway of pod p did not end within its grace and was killed (exit code 137); its coverage data is lost",
-			"make terminationGracePeriodSeconds longer than the service's own shutdown"},
+		"killed": {
+			137, "container gateway of pod p did not end within its grace and was killed (exit code 137); its coverage data is lost",
+			"make terminationGracePeriodSeconds longer than the service's own shutdown",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -29,6 +29,8 @@ type trouble struct {
 
 // waitingTroubles are the reasons of waiting containers that do not go away by
 // themselves. CrashLoopBackOff is judged by the number of restarts instead.
+//
+//nolint:gochecknoglobals // A table that nothing writes to.
 var waitingTroubles = map[string]time.Duration{
 	"ErrImageNeverPull":          0,
 	"InvalidImageName":           0,

@@ -111,19 +111,30 @@ func TestWorkloadFailsOnHopelessStates(t *testing.T) {
 		reason     string
 		evidence   []string
 	}{
-		{"image missing", deployment(0), pod("p", "rs2", corev1.PodPending, waiting("ErrImageNeverPull", "not present")), 0,
+		{
+			"image missing", deployment(0), pod("p", "rs2", corev1.PodPending, waiting("ErrImageNeverPull", "not present")), 0,
 			"container gateway of pod p: ErrImageNeverPull: not present",
-			[]string{"pod p: Pending on node-1", "container gateway: waiting: ErrImageNeverPull: not present, 0 restarts"}},
-		{"crash loop", deployment(0), pod("p", "rs2", corev1.PodRunning, crashed), 0,
+			[]string{"pod p: Pending on node-1", "container gateway: waiting: ErrImageNeverPull: not present, 0 restarts"},
+		},
+		{
+			"crash loop", deployment(0), pod("p", "rs2", corev1.PodRunning, crashed), 0,
 			"container gateway of pod p crashes again and again (3 restarts), last exit code 137 (OOMKilled)",
-			[]string{"pod p: Running on node-1",
+			[]string{
+				"pod p: Running on node-1",
 				"container gateway: waiting: CrashLoopBackOff: back-off, 3 restarts, last exit code 137 (OOMKilled)",
-				"log gateway (previous run) | fake logs"}},
-		{"config error", deployment(0), pod("p", "rs2", corev1.PodPending, waiting("CreateContainerConfigError", `secret "x" not found`)), lateGrace,
+				"log gateway (previous run) | fake logs",
+			},
+		},
+		{
+			"config error", deployment(0), pod("p", "rs2", corev1.PodPending, waiting("CreateContainerConfigError", `secret "x" not found`)), lateGrace,
 			`container gateway of pod p: CreateContainerConfigError: secret "x" not found`,
-			[]string{"pod p: Pending on node-1", `container gateway: waiting: CreateContainerConfigError: secret "x" not found, 0 restarts`}},
-		{"unschedulable", deployment(0), unschedulable, lateGrace,
-			"pod p cannot be scheduled: 0/1 nodes", []string{"pod p: Pending on node-1"}},
+			[]string{"pod p: Pending on node-1", `container gateway: waiting: CreateContainerConfigError: secret "x" not found, 0 restarts`},
+		},
+		{
+			"unschedulable", deployment(0), unschedulable, lateGrace,
+			"pod p cannot be scheduled: 0/1 nodes",
+			[]string{"pod p: Pending on node-1"},
+		},
 		{"refused", refused, nil, lateGrace, "pods are refused (FailedCreate): violates PodSecurity", nil},
 		{"stuck", stuck, nil, 0, "the rollout made no progress for progressDeadlineSeconds", nil},
 	}
@@ -175,7 +186,8 @@ func TestWorkloadVolumeThatCannotBeMounted(t *testing.T) {
 		_, result := start(t.Context(), c, Options{})
 		checkNotReady(t, <-result, "pod p cannot mount a volume: /coverdata/gateway is not a directory", []string{
 			"pod p: Pending on node-1", "container gateway: waiting: ContainerCreating, 0 restarts",
-			"event Warning FailedMount: /coverdata/gateway is not a directory (2 times)"})
+			"event Warning FailedMount: /coverdata/gateway is not a directory (2 times)",
+		})
 		if took := time.Since(begin); took != mountGrace {
 			t.Errorf("took %s, want %s", took, mountGrace)
 		}
@@ -220,7 +232,8 @@ func TestWorkloadTimesOutWithEvidence(t *testing.T) {
 		err := <-result
 		checkNotReady(t, err, "0 of 1 pods are ready after 30s", []string{
 			"pod p: Running on node-1", "container gateway: running, not ready, 0 restarts",
-			"event Warning Unhealthy: probe: 503 (2 times)", "log gateway | fake logs"})
+			"event Warning Unhealthy: probe: 503 (2 times)", "log gateway | fake logs",
+		})
 		if want := "Deployment ns/gateway is not ready: 0 of 1 pods are ready after 30s\n  pod p: Running on node-1\n"; !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %q, want prefix %q", err, want)
 		}

@@ -65,8 +65,11 @@ func versionFlags(version string) string {
 	var flags []string
 	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
 		for _, kv := range [][2]string{
-			{"gitVersion", version}, {"gitMajor", major}, {"gitMinor", minor},
-			{"gitTreeState", "clean"}, {"gitCommit", strings.Repeat("0", 40)},
+			{"gitVersion", version},
+			{"gitMajor", major},
+			{"gitMinor", minor},
+			{"gitTreeState", "clean"},
+			{"gitCommit", strings.Repeat("0", 40)},
 		} {
 			flags = append(flags, "-X "+pkg+"."+kv[0]+"="+kv[1])
 		}
@@ -103,8 +106,10 @@ func (m *maker) compile(ctx context.Context, h *task.Handle, p program) error {
 	out := filepath.Join(dir, "out")
 	h.Status("compiling %s", p.name)
 	_, err = m.Runner.Run(ctx, command.Command{
-		Args: append([]string{"go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", p.tags, "-ldflags", p.ldflags,
-			"-o", out + string(filepath.Separator)}, p.packages...),
+		Args: append([]string{
+			"go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", p.tags, "-ldflags", p.ldflags,
+			"-o", out + string(filepath.Separator),
+		}, p.packages...),
 		Dir: filepath.Join(m.Root, p.folder), Env: m.compilerEnv(), Log: h,
 	})
 	if err != nil {

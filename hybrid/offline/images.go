@@ -124,14 +124,14 @@ func (m *maker) tasks() []task.Task {
 	}
 }
 
-// unless runs make only when s is needed, else reports it as cached.
-func (m *maker) unless(needed bool, s standIn, make func(context.Context, *task.Handle) error) func(context.Context, *task.Handle) error {
+// unless runs create only when s is needed, else reports it as cached.
+func (m *maker) unless(needed bool, s standIn, create func(context.Context, *task.Handle) error) func(context.Context, *task.Handle) error {
 	return func(ctx context.Context, h *task.Handle) error {
 		if !needed {
 			h.Cached("%s", s.ref)
 			return nil
 		}
-		if err := make(ctx, h); err != nil {
+		if err := create(ctx, h); err != nil {
 			return err
 		}
 		h.Detail("%s", s.ref)

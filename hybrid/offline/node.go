@@ -132,7 +132,7 @@ func (m *maker) importAndCommit(ctx context.Context, log io.Writer, unpacked, ar
 	if err != nil {
 		return err
 	}
-	defer images.Close()
+	defer func() { _ = images.Close() }() // It is only read.
 	container := "hybrid-node-import-" + strings.ToLower(rand.Text()[:8])
 	defer func() {
 		// A run that was interrupted early has no container to remove, and its

@@ -69,8 +69,10 @@ func (c *checker) checkBoth() Finding {
 	_, dockerErr := c.host.find(engine.Docker)
 	_, podmanErr := c.host.find(engine.Podman)
 	if dockerErr == nil && podmanErr == nil && c.Getenv("CONTAINER_ENGINE") == "" {
-		return Finding{"engines", Warning, "docker and podman are both installed; the first that answers is used, docker before podman",
-			"export CONTAINER_ENGINE=docker (or podman)"}
+		return Finding{
+			"engines", Warning, "docker and podman are both installed; the first that answers is used, docker before podman",
+			"export CONTAINER_ENGINE=docker (or podman)",
+		}
 	}
 	return Finding{"engines", OK, "one container engine to choose", ""}
 }
@@ -93,8 +95,10 @@ func (c *checker) checkCapability(ctx context.Context) Finding {
 	if err == nil && strings.TrimSpace(string(out)) == runtimeName {
 		return Finding{id, OK, "the bounding set lacks CAP_SYS_RESOURCE; the runtime " + runtimeName + " does not ask for it", ""}
 	}
-	return Finding{id, Error, "the bounding set lacks CAP_SYS_RESOURCE, which docker " + c.engine.Version + " asks for in every privileged container",
-		"use docker 23 or later, or start the machine's container with --cap-add SYS_RESOURCE"}
+	return Finding{
+		id, Error, "the bounding set lacks CAP_SYS_RESOURCE, which docker " + c.engine.Version + " asks for in every privileged container",
+		"use docker 23 or later, or start the machine's container with --cap-add SYS_RESOURCE",
+	}
 }
 
 func (c *checker) checkMemory() Finding {
@@ -125,7 +129,8 @@ func (c *checker) checkDisk(ctx context.Context) Finding {
 		}
 		folder = "/"
 	}
-	return amount("disk", "free in "+folder, int64(fs.Bavail)*int64(fs.Bsize), diskNeeded, diskWanted, "docker system df, then docker system prune")
+	free := int64(fs.Bavail) * fs.Bsize //nolint:gosec // No disk is that large.
+	return amount("disk", "free in "+folder, free, diskNeeded, diskWanted, "docker system df, then docker system prune")
 }
 
 // amount judges a number of bytes.
@@ -157,8 +162,10 @@ func (c *checker) checkInotify() Finding {
 		}
 	}
 	if len(low) > 0 {
-		return Finding{"inotify", Warning, "inotify limits are low: pods of several nodes fail with \"too many open files\"",
-			"sudo sysctl " + strings.Join(low, " ")}
+		return Finding{
+			"inotify", Warning, "inotify limits are low: pods of several nodes fail with \"too many open files\"",
+			"sudo sysctl " + strings.Join(low, " "),
+		}
 	}
 	return Finding{"inotify", OK, "inotify limits suffice", ""}
 }

@@ -34,7 +34,7 @@ func TestCheckNamesEveryFix(t *testing.T) {
 	}
 	c := checker{Options: Options{Runner: r, Getenv: func(string) string { return "" }}, host: h}
 	got := map[string]Level{}
-	for _, f := range c.all(context.Background()) {
+	for _, f := range c.all(t.Context()) {
 		got[f.ID] = f.Level
 		if f.Level != OK && f.Fix == "" {
 			t.Errorf("%s has no fix: %s", f.ID, f.Text)
@@ -67,7 +67,7 @@ func TestCapability(t *testing.T) {
 				host:   fakeHost(t, map[string]string{"/proc/self/status": "CapBnd:\t" + c.set + "\n"}),
 				engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Version: c.version, Runner: r},
 			}
-			if got := k.checkCapability(context.Background()); got.Level != c.want {
+			if got := k.checkCapability(t.Context()); got.Level != c.want {
 				t.Errorf("finding %+v, want %s", got, c.want)
 			}
 		})

@@ -62,7 +62,7 @@ func (s *installer) startDaemon(ctx context.Context, h *task.Handle) error {
 	if err != nil {
 		return err
 	}
-	defer watch.Close()
+	defer func() { _ = watch.Close() }()
 	h.Status("starting %s, log in %s", path, daemonLog)
 	ended, err := s.host.launch(path, nil, s.host.path(daemonLog))
 	if err != nil {
@@ -83,8 +83,8 @@ func launch(path string, args []string, logFile string) (<-chan error, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the daemon's log: %w", err)
 	}
-	defer log.Close()
-	cmd := exec.Command(path, args...)
+	defer func() { _ = log.Close() }() // The daemon has its own descriptor.
+	cmd := exec.Command(path, args...) //nolint:noctx // It survives this process on purpose.
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -141,7 +141,7 @@ func awaitDaemon(ctx context.Context, socket string, watch *fsnotify.Watcher, en
 	go func() {
 		select {
 		case err := <-ended:
-			cancel(fmt.Errorf("dockerd ended before it answered: %v", err))
+			cancel(fmt.Errorf("dockerd ended before it answered: %v", err)) //nolint:errorlint // It is nil after exit code 0.
 		case <-ctx.Done():
 		}
 	}()

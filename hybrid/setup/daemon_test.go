@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -64,7 +63,7 @@ func TestADaemonThatEndsIsReported(t *testing.T) {
 	defer watch.Close()
 	ended := make(chan error, 1)
 	ended <- errors.New("exit status 1")
-	err = awaitDaemon(context.Background(), h.path(socket), watch, ended)
+	err = awaitDaemon(t.Context(), h.path(socket), watch, ended)
 	if err == nil || err.Error() != "dockerd ended before it answered: exit status 1" {
 		t.Errorf("error %v", err)
 	}
@@ -119,7 +118,7 @@ func TestRuntimeWrapperDropsTheCapability(t *testing.T) {
 		if err := os.WriteFile(config, []byte(before), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command(wrapper, args...).Output()
+		out, err := exec.CommandContext(t.Context(), wrapper, args...).Output()
 		if err != nil {
 			t.Fatal(err)
 		}

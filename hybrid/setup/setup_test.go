@@ -29,11 +29,11 @@ const (
 func fakeHost(t *testing.T, files map[string]string) host {
 	t.Helper()
 	// Short, since the path of a Unix socket holds 108 bytes.
-	root, err := os.MkdirTemp("", "host")
+	root, err := os.MkdirTemp("", "host") //nolint:usetesting // t.TempDir holds the name of the test.
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(root) })
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
 	h := host{
 		root: root,
 		find: func(name string) (string, error) { return "", fmt.Errorf("%s: not found", name) },
@@ -84,7 +84,7 @@ func TestSecondRunChangesNothing(t *testing.T) {
 		"dpkg-query": {Stdout: "mmdebstrap installed\npostgresql installed\nredis-server installed\n"},
 	}}
 	s, seen := setupOn(h, r)
-	if err := s.run(context.Background()); err != nil {
+	if err := s.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{query + "mmdebstrap postgresql redis-server"}; !reflect.DeepEqual(r.Calls(), want) {
@@ -136,7 +136,7 @@ func TestBareMachineGetsAnEngine(t *testing.T) {
 		return firstFind(name)
 	}
 	s, _ := setupOn(h, r)
-	if err := s.run(context.Background()); err != nil {
+	if err := s.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
@@ -176,7 +176,7 @@ func TestMachinesThatSetupCannotChange(t *testing.T) {
 			h.uid = c.uid
 			r := &command.Recorder{}
 			s, _ := setupOn(h, r)
-			err := s.run(context.Background())
+			err := s.run(t.Context())
 			if !errors.Is(err, engine.ErrNone) || !strings.HasPrefix(fault.Next(err), c.want) {
 				t.Errorf("error %v, next %q, want %q", err, fault.Next(err), c.want)
 			}
@@ -222,7 +222,7 @@ func (d *fakeDaemon) launch(socket string) func(string, []string, string) (<-cha
 				w.WriteHeader(http.StatusNotFound)
 			}
 		})}
-		go server.Serve(listener)
+		go func() { _ = server.Serve(listener) }()
 		d.t.Cleanup(func() { server.Close() })
 		return make(chan error), nil
 	}
