@@ -39,22 +39,24 @@ type program struct {
 // compiler's cache keys: whoever compiles by hand with the same ones warms the
 // cache for this.
 func (m *maker) programs() (kubernetes, containerd program) {
-	return program{
-			name: "kubernetes", folder: nodeFolder + "/kubernetes",
-			tags: "providerless selinux_disabled", ldflags: "-s -w " + versionFlags(KubernetesVersion),
-			packages: []string{".", "./pause"},
-		}, program{
-			name: "containerd", folder: nodeFolder + "/containerd",
-			// Snapshotters that a node never selects.
-			tags: "no_aufs no_btrfs no_devmapper no_zfs", ldflags: "-s -w",
-			packages: []string{
-				".", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-				"github.com/containernetworking/plugins/plugins/ipam/host-local",
-				"github.com/containernetworking/plugins/plugins/main/loopback",
-				"github.com/containernetworking/plugins/plugins/main/ptp",
-				"github.com/containernetworking/plugins/plugins/meta/portmap",
-			},
-		}
+	kubernetes = program{
+		name: "kubernetes", folder: nodeFolder + "/kubernetes",
+		tags: "providerless selinux_disabled", ldflags: "-s -w " + versionFlags(KubernetesVersion),
+		packages: []string{".", "./pause"},
+	}
+	containerd = program{
+		name: "containerd", folder: nodeFolder + "/containerd",
+		// Snapshotters that a node never selects.
+		tags: "no_aufs no_btrfs no_devmapper no_zfs", ldflags: "-s -w",
+		packages: []string{
+			".", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+			"github.com/containernetworking/plugins/plugins/ipam/host-local",
+			"github.com/containernetworking/plugins/plugins/main/loopback",
+			"github.com/containernetworking/plugins/plugins/main/ptp",
+			"github.com/containernetworking/plugins/plugins/meta/portmap",
+		},
+	}
+	return kubernetes, containerd
 }
 
 // versionFlags makes the components report version: kubeadm compares what the
