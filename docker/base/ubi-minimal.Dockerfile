@@ -10,9 +10,13 @@ RUN apt-get update
 
 FROM ${DEBIAN_IMAGE} AS system
 # The bundle of the machine that made the Debian base is kept: Debian's own
-# ca-certificates would replace it by one that lacks a company's authority.
+# ca-certificates would replace it by one that lacks a company's authority. The
+# modules of Perl, 47 MB, come with rpm and serve tools that no build here runs.
 RUN --mount=type=bind,from=lists,source=/var/lib/apt/lists,target=/var/lib/apt/lists,rw \
-    apt-get install --yes dnf rpm \
+    apt-get install --yes \
+        --option "Dpkg::Options::=--path-exclude=/usr/share/perl/*" \
+        --option "Dpkg::Options::=--path-exclude=/usr/lib/*/perl/*" \
+        dnf rpm \
     && rm -rf /var/cache/apt /var/cache/debconf/*-old /var/log/*.log \
     && ln -s dnf /usr/bin/microdnf \
     && mkdir -p /etc/yum.repos.d

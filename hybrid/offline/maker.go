@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
@@ -99,7 +98,7 @@ func (m *maker) name() error {
 		return s
 	}
 	base := func(file string) string { return baseFolder + "/" + file }
-	m.debian = image(standIn{}, "base/debian", standIn{})
+	m.debian = image(standIn{}, "base/debian", standIn{}, debianHook)
 	m.ubi = image(standIn{standsFor: UBIMinimal, dockerfile: base("ubi-minimal.Dockerfile"), context: baseFolder, baseArg: "DEBIAN_IMAGE"},
 		"base/ubi-minimal", m.debian, base("ubi-minimal.Dockerfile"), base("stand-in.spec"), base("stand-in-packages.sh"))
 	m.goToolset = image(standIn{standsFor: GoToolset, dockerfile: base("go-toolset.Dockerfile"), context: m.goroot, baseArg: "UBI_IMAGE"},
@@ -130,7 +129,12 @@ func (m *maker) debianNeeded() bool {
 	if m.present[m.debian.ref] {
 		return false
 	}
-	return slices.ContainsFunc([]standIn{m.ubi, m.postgresql, m.redis, m.system}, m.needed)
+	for _, s := range []standIn{m.ubi, m.postgresql, m.redis, m.system} {
+		if m.needed(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // needed tells whether s has to be made: it is absent, and so is, for what only
