@@ -178,22 +178,22 @@ func (c *Cluster) nodePort(ctx context.Context, client kubernetes.Interface) (er
 	})
 }
 
-// clusterIP reaches CoreDNS's metrics over the ClusterIP of the DNS service
-// from every node.
+// clusterIP connects to CoreDNS over the ClusterIP of the DNS service from
+// every node; the connection comes about only when the service rules lead it to
+// a pod. Bash makes it, the one program for it that every node image has.
 func (c *Cluster) clusterIP(ctx context.Context, client kubernetes.Interface) error {
 	dns, err := client.CoreV1().Services(dnsNamespace).Get(ctx, "kube-dns", metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
-	url := "http://" + net.JoinHostPort(dns.Spec.ClusterIP, "9153") + "/metrics"
 	for i := range 1 + c.record.Config.Workers {
 		node := nodeName(c.record.Config.Name, i)
 		err := retry(ctx, func(ctx context.Context) error {
-			_, err := c.engine.Run(ctx, nil, "exec", node, "curl", "--silent", "--show-error", "--fail", "--max-time", "2", "--output", "/dev/null", url)
+			_, err := c.engine.Run(ctx, nil, "exec", node, "timeout", "2", "bash", "-c", `exec 3<>"/dev/tcp/$0/53"`, dns.Spec.ClusterIP)
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("%s from node %s: %w", url, node, err)
+			return fmt.Errorf("%s:53 from node %s: %w", dns.Spec.ClusterIP, node, err)
 		}
 	}
 	return nil
@@ -203,6 +203,8 @@ func (c *Cluster) clusterIP(ctx context.Context, client kubernetes.Interface) er
 func retry(ctx context.Context, try func(context.Context) error) error {
 	tick := time.NewTicker(retryEvery)
 	defer tick.Stop()
+	// The error of an attempt that was cut off says less than the one before.
+	var last error
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := try(attempt)
@@ -212,8 +214,12 @@ func retry(ctx context.Context, try func(context.Context) error) error {
 		}
 		select {
 		case <-ctx.Done():
+			if last != nil {
+				return last
+			}
 			return err
 		case <-tick.C:
+			last = err
 		}
 	}
 }
