@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
@@ -21,8 +23,9 @@ const KubernetesVersion = "v1.37.2"
 // has; it equals the requirement of go.mod, which a test proves.
 const KindVersion = "v0.33.0"
 
-// compilerGOGC trades memory for time: with the default of 100 the compilers
-// spend a fifth of their time collecting garbage.
+// compilerGOGC trades memory for time. Measured on etcd's server, cold, on two
+// processors: 69 s of processor time instead of 93 s with the default of 100, for
+// 355 MB instead of 310 MB in the largest compile. The linker's 3.8 GB stay.
 const compilerGOGC = "400"
 
 // program is one run of the Go compiler in a module of its own.
@@ -132,8 +135,8 @@ func (m *maker) compile(ctx context.Context, h *task.Handle, p program) error {
 // garbage collection, since the compilers' memory is freed at their end anyway.
 func (m *maker) compilerEnv() []string {
 	env := []string{"CGO_ENABLED=0", "GOWORK=off", "GOGC=" + compilerGOGC}
-	for name, value := range m.Transport {
-		if value != "" {
+	for _, name := range slices.Sorted(maps.Keys(m.Transport)) {
+		if value := m.Transport[name]; value != "" {
 			env = append(env, name+"="+value)
 		}
 	}

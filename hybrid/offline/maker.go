@@ -31,8 +31,10 @@ type standIn struct {
 	// dockerfile and context are relative to the repository; context may be
 	// absolute. Empty for those that no single build makes.
 	dockerfile, context string
-	// baseArg is the build argument that takes the image below.
-	baseArg string
+	// baseArg is the build argument that takes base, the reference below.
+	baseArg, base string
+	// prefix starts the tag, before the key.
+	prefix string
 }
 
 func (s standIn) labels() map[string]string {
@@ -76,51 +78,52 @@ func newMaker(ctx context.Context, o Options) (*maker, error) {
 // name computes every reference, each over its own inputs and the reference
 // below it.
 func (m *maker) name() error {
-	var err error
-	image := func(s standIn, name string, below standIn, files ...string) standIn {
-		k := newKey().add("architecture", runtime.GOARCH).add("below", below.ref)
-		switch name {
-		case "base/debian":
-			m.apt.addTo(k)
-		case "base/go-toolset":
-			k.add("go", m.goVersion)
-		case "kindest-node":
-			m.addNodeTo(k)
-		}
-		if filesErr := k.files(m.Root, files...); filesErr != nil && err == nil {
-			err = filesErr
-		}
-		tag := k.String()
-		if name == "kindest-node" {
-			tag = KubernetesVersion + "-" + tag
-		}
-		s.ref = repository + name + ":" + tag
-		return s
+	n := namer{root: m.Root}
+	onDebian := func(file, standsFor string) standIn {
+		return standIn{standsFor: standsFor, dockerfile: file, context: baseFolder, baseArg: "DEBIAN_IMAGE", base: m.debian.ref}
 	}
-	base := func(file string) string { return baseFolder + "/" + file }
-	m.debian = image(standIn{}, "base/debian", standIn{}, debianHook)
-	m.ubi = image(standIn{standsFor: UBIMinimal, dockerfile: base("ubi-minimal.Dockerfile"), context: baseFolder, baseArg: "DEBIAN_IMAGE"},
-		"base/ubi-minimal", m.debian, base("ubi-minimal.Dockerfile"), base("stand-in.spec"), base("stand-in-packages.sh"))
-	m.goToolset = image(standIn{standsFor: GoToolset, dockerfile: base("go-toolset.Dockerfile"), context: m.goroot, baseArg: "UBI_IMAGE"},
-		"base/go-toolset", m.ubi, base("go-toolset.Dockerfile"), base("go-toolset.Dockerfile.dockerignore"))
-	m.postgresql = image(standIn{standsFor: PostgreSQL, dockerfile: base("postgresql.Dockerfile"), context: baseFolder, baseArg: "DEBIAN_IMAGE"},
-		"base/postgresql", m.debian, base("postgresql.Dockerfile"))
-	m.redis = image(standIn{standsFor: Redis, dockerfile: base("redis.Dockerfile"), context: baseFolder, baseArg: "DEBIAN_IMAGE"},
-		"base/redis", m.debian, base("redis.Dockerfile"))
-	m.system = image(standIn{dockerfile: nodeFolder + "/system.Dockerfile", context: baseFolder, baseArg: "DEBIAN_IMAGE"},
-		"base/node-system", m.debian, nodeFolder+"/system.Dockerfile")
-	m.node = image(standIn{standsFor: pinnedNode(), dockerfile: nodeFolder + "/node.Dockerfile", baseArg: "SYSTEM_IMAGE"},
-		"kindest-node", m.system, nodeFolder)
-	if err != nil {
-		return err
+	const ubi, toolset = baseFolder + "/ubi-minimal.Dockerfile", baseFolder + "/go-toolset.Dockerfile"
+	const postgresql, redis = baseFolder + "/postgresql.Dockerfile", baseFolder + "/redis.Dockerfile"
+	const system = nodeFolder + "/system.Dockerfile"
+
+	m.debian = n.image("base/debian", standIn{}, m.apt.addTo, debianHook)
+	m.ubi = n.image("base/ubi-minimal", onDebian(ubi, UBIMinimal), nil,
+		ubi, baseFolder+"/stand-in.spec", baseFolder+"/stand-in-packages.sh")
+	m.goToolset = n.image("base/go-toolset",
+		standIn{standsFor: GoToolset, dockerfile: toolset, context: m.goroot, baseArg: "UBI_IMAGE", base: m.ubi.ref},
+		func(k key) { k.add("go", m.goVersion) }, toolset, toolset+".dockerignore")
+	m.postgresql = n.image("base/postgresql", onDebian(postgresql, PostgreSQL), nil, postgresql)
+	m.redis = n.image("base/redis", onDebian(redis, Redis), nil, redis)
+	m.system = n.image("base/node-system", onDebian(system, ""), nil, system)
+	m.node = n.image("kindest-node",
+		standIn{standsFor: pinnedNode(), dockerfile: nodeFolder + "/node.Dockerfile", baseArg: "SYSTEM_IMAGE", base: m.system.ref, prefix: KubernetesVersion + "-"},
+		m.addNodeTo, nodeFolder)
+	m.programsKey = n.key("", m.addNodeTo, nodeFolder+"/kubernetes", nodeFolder+"/containerd")
+	return n.err
+}
+
+// namer computes keys and remembers the first input that cannot be read.
+type namer struct {
+	root string
+	err  error
+}
+
+// image gives s its reference.
+func (n *namer) image(name string, s standIn, extra func(key), inputs ...string) standIn {
+	s.ref = repository + name + ":" + s.prefix + n.key(s.base, extra, inputs...)
+	return s
+}
+
+// key is the key over the image below, what extra adds, and files or folders.
+func (n *namer) key(base string, extra func(key), inputs ...string) string {
+	k := newKey().add("architecture", runtime.GOARCH).add("below", base)
+	if extra != nil {
+		extra(k)
 	}
-	programs := newKey().add("architecture", runtime.GOARCH)
-	m.addNodeTo(programs)
-	if err := programs.files(m.Root, nodeFolder+"/kubernetes", nodeFolder+"/containerd"); err != nil {
-		return err
+	if err := k.files(n.root, inputs...); err != nil && n.err == nil {
+		n.err = err
 	}
-	m.programsKey = programs.String()
-	return nil
+	return k.String()
 }
 
 // debianNeeded tells whether anything that is made directly from the Debian
@@ -147,7 +150,7 @@ func (m *maker) needed(s standIn) bool {
 }
 
 // buildTask is a stand-in that is one Dockerfile on top of another.
-func (m *maker) buildTask(name string, s, below standIn, need string) task.Task {
+func (m *maker) buildTask(name string, s standIn, need string) task.Task {
 	return task.Task{Name: name, Needs: []string{need}, Run: m.unless(m.needed(s), s, func(ctx context.Context, h *task.Handle) error {
 		context := s.context
 		if !filepath.IsAbs(context) {
@@ -155,7 +158,7 @@ func (m *maker) buildTask(name string, s, below standIn, need string) task.Task 
 		}
 		err := m.Engine.Build(ctx, engine.BuildOptions{
 			Dockerfile: filepath.Join(m.Root, s.dockerfile), Context: context, Tag: s.ref,
-			Args: map[string]string{s.baseArg: below.ref}, Labels: s.labels(),
+			Args: map[string]string{s.baseArg: s.base}, Labels: s.labels(),
 			// Packages come by the machine's own network, the one known to work.
 			Network: "host", Log: h,
 		})

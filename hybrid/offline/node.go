@@ -66,7 +66,7 @@ func (m *maker) makeNode(ctx context.Context, h *task.Handle) error {
 	unpacked := strings.Replace(m.node.ref, "kindest-node:", "base/node-root:", 1)
 	err = m.Engine.Build(ctx, engine.BuildOptions{
 		Dockerfile: filepath.Join(m.Root, m.node.dockerfile), Context: buildContext, Tag: unpacked,
-		Args:   map[string]string{m.node.baseArg: m.system.ref, "KUBERNETES_VERSION": KubernetesVersion},
+		Args:   map[string]string{m.node.baseArg: m.node.base, "KUBERNETES_VERSION": KubernetesVersion},
 		Labels: m.node.labels(), Network: "host", Log: h,
 	})
 	if err != nil {
@@ -116,7 +116,7 @@ func (m *maker) kindSources(ctx context.Context) (string, error) {
 // exportControlPlane writes the one layer of the control plane's images.
 func (m *maker) exportControlPlane(ctx context.Context, log io.Writer, buildContext, layer string) error {
 	c := m.Engine.Command(log, "build", "--file", filepath.Join(m.Root, m.node.dockerfile), "--target", "control-plane",
-		"--build-arg", m.node.baseArg+"="+m.system.ref, "--output", "type=tar,dest="+layer, buildContext)
+		"--build-arg", m.node.baseArg+"="+m.node.base, "--output", "type=tar,dest="+layer, buildContext)
 	c.Env = []string{"DOCKER_BUILDKIT=1"}
 	if _, err := m.Engine.Runner.Run(ctx, c); err != nil {
 		return fmt.Errorf("build the control plane's layer: %w", err)

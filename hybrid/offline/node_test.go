@@ -1,0 +1,135 @@
+package offline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+func TestCompile(t *testing.T) {
+	m, _ := testMaker(t, nil)
+	m.Transport = map[string]string{"GOPROXY": "https://proxy.example", "GOSUMDB": ""}
+	var seen command.Command
+	m.Runner = runner(func(_ context.Context, c command.Command) ([]byte, error) {
+		seen = c
+		for i, a := range c.Args {
+			if a == "-o" {
+				return nil, os.MkdirAll(c.Args[i+1], 0o755)
+			}
+		}
+		return nil, nil
+	})
+	_, containerd := m.programs()
+	compile := func() {
+		t.Helper()
+		if err := (task.Group{Phase: "images"}).Run(context.Background(), m.compileTask("node.containerd", containerd)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compile()
+	line := regexp.MustCompile(`-o \S+/out/`).ReplaceAllString(seen.String(), "-o OUT")
+	want := "go build -mod=readonly -buildvcs=false -trimpath -tags 'no_aufs no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o OUT . " +
+		"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2 " +
+		"github.com/containernetworking/plugins/plugins/ipam/host-local github.com/containernetworking/plugins/plugins/main/loopback " +
+		"github.com/containernetworking/plugins/plugins/main/ptp github.com/containernetworking/plugins/plugins/meta/portmap"
+	if line != want {
+		t.Errorf("compiled by\n%s\nwant\n%s", line, want)
+	}
+	if env := strings.Join(seen.Env, " "); env != "CGO_ENABLED=0 GOWORK=off GOGC=400 GOPROXY=https://proxy.example" {
+		t.Errorf("environment %s", env)
+	}
+	if want := filepath.Join(m.Root, "docker/node/containerd"); seen.Dir != want {
+		t.Errorf("compiled in %s, want %s", seen.Dir, want)
+	}
+	seen = command.Command{}
+	compile()
+	if seen.Args != nil {
+		t.Errorf("compiled again by %s", seen)
+	}
+}
+
+// runner is a command.Runner made of a function.
+type runner func(context.Context, command.Command) ([]byte, error)
+
+func (r runner) Run(ctx context.Context, c command.Command) ([]byte, error) { return r(ctx, c) }
+
+func archiveFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "images.tar")
+	if err := os.WriteFile(path, []byte("the archive"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// anonymous hides the random end of the container's name.
+func anonymous(calls []string) []string {
+	name := regexp.MustCompile(`hybrid-node-import-\w+`)
+	for i := range calls {
+		calls[i] = name.ReplaceAllString(calls[i], "NAME")
+	}
+	return calls
+}
+
+func TestImportAndCommit(t *testing.T) {
+	m, r := testMaker(t, map[string]command.Reply{
+		"docker run": {}, "docker commit": {}, "docker rm": {}, "docker image rm": {},
+	})
+	if err := m.importAndCommit(context.Background(), io.Discard, "unpacked:1", archiveFile(t)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"docker run --name NAME --privileged --network none --interactive --mount type=volume,destination=/store " +
+			"--entrypoint /bin/sh unpacked:1 /kind/stand-in/import.sh",
+		`docker commit --change 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]' --change 'CMD []' NAME ` + m.node.ref,
+		"docker rm --force --volumes NAME",
+		"docker image rm --no-prune unpacked:1",
+	}
+	if got := anonymous(r.Calls()); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("calls\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if got := r.Stdin()[0]; got != "the archive" {
+		t.Errorf("the container was given %q", got)
+	}
+}
+
+// An interruption in the middle must leave neither container nor volume.
+func TestInterruptedImportCleansUp(t *testing.T) {
+	m, r := testMaker(t, map[string]command.Reply{"docker rm": {}, "docker image rm": {}})
+	stop := errors.New("interrupted")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	m.Engine = &engine.Engine{CLI: "docker", Runner: runner(func(ctx context.Context, c command.Command) ([]byte, error) {
+		if c.Args[1] == "run" {
+			cancel(stop)
+			return nil, context.Cause(ctx)
+		}
+		return r.Run(ctx, c)
+	})}
+	err := m.importAndCommit(ctx, io.Discard, "unpacked:1", archiveFile(t))
+	if !errors.Is(err, stop) {
+		t.Errorf("error %v, want %v", err, stop)
+	}
+	want := "docker rm --force --volumes NAME\ndocker image rm --no-prune unpacked:1"
+	if got := strings.Join(anonymous(r.Calls()), "\n"); got != want {
+		t.Errorf("calls\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestKindSources(t *testing.T) {
+	m, r := testMaker(t, map[string]command.Reply{
+		"go mod download -json sigs.k8s.io/kind@" + KindVersion: {Stdout: `{"Path":"sigs.k8s.io/kind","Dir":"/mod/kind"}`},
+	})
+	dir, err := m.kindSources(context.Background())
+	if err != nil || dir != "/mod/kind" || len(r.Calls()) != 1 {
+		t.Errorf("folder %q, error %v, calls %q", dir, err, r.Calls())
+	}
+}
