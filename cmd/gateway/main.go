@@ -17,48 +17,36 @@ import (
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/server"
 )
 
-// exitFailure and exitUsage are the exit codes besides 0.
-const (
-	exitFailure = 1
-	exitUsage   = 2
-)
-
 func main() {
-	// main must return for a coverage build to write its data, hence no os.Exit on
-	// the way of an orderly end.
-	if code := run(os.Args[1:], os.Stdout, os.Stderr); code != 0 {
-		os.Exit(code)
+	if err := untilSignal(); err != nil {
+		fmt.Fprintln(os.Stderr, "gateway:", err)
+		os.Exit(1)
 	}
 }
 
-func run(arguments []string, stdout, stderr io.Writer) int {
+// untilSignal runs until the first SIGTERM or interrupt. Returning, and not being
+// killed, is what writes the coverage data of an instrumented binary.
+func untilSignal() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	return run(ctx, os.Args[1:], os.Stderr)
+}
+
+// run serves until ctx ends. A clean stop returns nil.
+func run(ctx context.Context, arguments []string, logs io.Writer) error {
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	path := flags.String("config", "", "the configuration file, YAML; empty means defaults and environment")
+	flags.SetOutput(logs)
+	path := flags.String("config", "", "configuration `file`, YAML; empty means defaults and environment")
 	if err := flags.Parse(arguments); err != nil {
-		return exitUsage
+		return err
 	}
 	settings, err := config.Load(*path, os.Getenv)
 	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "gateway:", err)
-		return exitUsage
+		return err
 	}
-	level, err := settings.Log.SlogLevel()
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "gateway:", err)
-		return exitUsage
-	}
-	logger := server.NewLogger(stdout, level)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
 	restConfig, err := ctrlconfig.GetConfig()
 	if err != nil {
-		logger.Error("no Kubernetes cluster is configured; run in a pod, or set KUBECONFIG", "error", err)
-		return exitFailure
+		return fmt.Errorf("no Kubernetes cluster is configured; run in a pod, or set KUBECONFIG: %w", err)
 	}
-	if err := server.Run(ctx, settings, restConfig, logger); err != nil {
-		logger.Error("the Gateway ends with an error", "error", err)
-		return exitFailure
-	}
-	return 0
+	return server.Run(ctx, settings, restConfig, server.NewLogger(logs, settings.Log.SlogLevel()))
 }

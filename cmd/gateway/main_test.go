@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,12 +22,8 @@ func TestRunExplainsWhyItDoesNotStart(t *testing.T) {
 		{[]string{"--config", path + ".missing"}, "read the configuration: open"},
 		{nil, "audit.data_storage_url"},
 	} {
-		var stdout, stderr bytes.Buffer
-		if code := run(test.arguments, &stdout, &stderr); code != exitUsage {
-			t.Errorf("%q: code %d", test.arguments, code)
-		}
-		if !strings.Contains(stderr.String(), test.want) || stdout.Len() != 0 {
-			t.Errorf("%q: %s", test.arguments, stderr.String())
+		if err := run(t.Context(), test.arguments, io.Discard); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: %v", test.arguments, err)
 		}
 	}
 }
@@ -35,11 +31,7 @@ func TestRunExplainsWhyItDoesNotStart(t *testing.T) {
 func TestRunNeedsACluster(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "missing"))
 	t.Setenv("GATEWAY_DATASTORAGE_URL", "http://datastorage:8080")
-	var stdout, stderr bytes.Buffer
-	if code := run(nil, &stdout, &stderr); code != exitFailure {
-		t.Errorf("code %d", code)
-	}
-	if !strings.Contains(stdout.String(), "no Kubernetes cluster is configured") {
-		t.Errorf("logged %s", stdout.String())
+	if err := run(t.Context(), nil, io.Discard); err == nil || !strings.Contains(err.Error(), "no Kubernetes cluster is configured") {
+		t.Errorf("error %v", err)
 	}
 }

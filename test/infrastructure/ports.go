@@ -2,8 +2,8 @@ package infrastructure
 
 // The NodePorts of all suites: APIs on 30080 + n, metrics on 30180 + n, where n
 // counts the services. The Gateway's metrics keep 30090, the port that its
-// dashboards were made for. The ports lie in the static band of the NodePort
-// range, from which the API server does not draw ports by itself.
+// dashboards were made for. Every NodePort in the manifests is explicit, so the API
+// server never draws one that could be in this table.
 const (
 	PortGateway            int32 = 30080
 	PortGatewayMetrics     int32 = 30090

@@ -35,8 +35,11 @@ func TestLoadLaysTheFileOverTheDefaults(t *testing.T) {
 	if got.Server.Address != ":8080" || got.Server.MaxInFlight != 100 || got.Server.MaxBodyBytes != 262144 || !got.Auth.Enabled {
 		t.Errorf("defaults %+v", got)
 	}
-	if level, err := got.Log.SlogLevel(); err != nil || level != slog.LevelDebug {
-		t.Errorf("level %v, %v", level, err)
+	if level := got.Log.SlogLevel(); level != slog.LevelDebug {
+		t.Errorf("level %v", level)
+	}
+	if level := (Log{Level: "loud"}).SlogLevel(); level != slog.LevelInfo {
+		t.Errorf("an unknown level gives %v", level)
 	}
 }
 

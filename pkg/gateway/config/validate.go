@@ -82,7 +82,7 @@ func (c Config) checkNames(refuse func(key, format string, args ...any)) {
 			refuse("audit.data_storage_url", "%q is not a URL; set it, or %s, or audit.enabled: false", c.Audit.DataStorageURL, EnvDataStorageURL)
 		}
 	}
-	if _, err := c.Log.SlogLevel(); err != nil {
+	if _, err := c.Log.parse(); err != nil {
 		refuse("log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	}
 }
@@ -112,8 +112,17 @@ func (c Config) positiveDurations() map[string]time.Duration {
 	}
 }
 
-// SlogLevel returns the level in the logger's own type.
-func (l Log) SlogLevel() (slog.Level, error) {
+// SlogLevel returns the level in the logger's own type; info for one that Load
+// would have refused.
+func (l Log) SlogLevel() slog.Level {
+	level, err := l.parse()
+	if err != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
+func (l Log) parse() (slog.Level, error) {
 	var level slog.Level
 	err := level.UnmarshalText([]byte(l.Level))
 	return level, err

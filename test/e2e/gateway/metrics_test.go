@@ -75,7 +75,7 @@ func (s *system) metricsExact() {
 			s.send(ctx, call{path: "/nowhere"}).problem(http.StatusNotFound, "not-found", "/nowhere")
 			Eventually(func(ctx context.Context) (samples, error) {
 				now, err := s.metrics(ctx)
-				return now.moved(before, "gateway_http_request_duration_seconds").without("/ready", "/health"), err
+				return now.moved(before, "gateway_http_request_duration_seconds").without("/health", "/healthz", "/ready", "/readyz"), err
 			}, settleBudget, poll).WithContext(ctx).Should(Equal(samples{
 				observed(routePrometheus, 201): 1, observed(routePrometheus, 400): 1, observed("unmatched", 404): 1,
 			}))
