@@ -1,7 +1,6 @@
 package offline
 
 import (
-	"context"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -31,7 +30,7 @@ DPkg::Post-Invoke:: "rm -f /var/cache/apt/archives/*.deb || true";
 
 func TestMakeDebian(t *testing.T) {
 	m, r := testMaker(t, map[string]command.Reply{"mmdebstrap": {}, "docker import": {}})
-	err := task.Group{Phase: "images"}.Run(context.Background(), task.Task{Name: "base.debian", Run: m.makeDebian})
+	err := task.Group{Phase: "images"}.Run(t.Context(), task.Task{Name: "base.debian", Run: m.makeDebian})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
@@ -132,12 +133,7 @@ func (m *maker) debianNeeded() bool {
 	if m.present[m.debian.ref] {
 		return false
 	}
-	for _, s := range []standIn{m.ubi, m.postgresql, m.redis, m.system} {
-		if m.needed(s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]standIn{m.ubi, m.postgresql, m.redis, m.system}, m.needed)
 }
 
 // needed tells whether s has to be made: it is absent, and so is, for what only

@@ -152,12 +152,12 @@ func TestPresentImagesAreCached(t *testing.T) {
 	}
 	r.Replies = map[string]command.Reply{"docker image inspect": {Stdout: answer + "]"}}
 	var images Images
-	tasks, err := m.plan(context.Background(), &images)
+	tasks, err := m.plan(t.Context(), &images)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := &outcomes{ended: map[string]task.Outcome{}}
-	if err := (task.Group{Phase: "images", Limit: 1, Observer: seen}).Run(context.Background(), tasks...); err != nil {
+	if err := (task.Group{Phase: "images", Limit: 1, Observer: seen}).Run(t.Context(), tasks...); err != nil {
 		t.Fatal(err)
 	}
 	for name, outcome := range seen.ended {
@@ -178,7 +178,7 @@ func TestPresentImagesAreCached(t *testing.T) {
 
 func TestBuildOfABase(t *testing.T) {
 	m, r := testMaker(t, map[string]command.Reply{"docker build": {}})
-	err := task.Group{Phase: "images"}.Run(context.Background(),
+	err := task.Group{Phase: "images"}.Run(t.Context(),
 		task.Task{Name: "base.debian", Run: func(context.Context, *task.Handle) error { return nil }},
 		m.buildTask("base.redis", m.redis, "base.debian"))
 	if err != nil {
@@ -199,12 +199,12 @@ func TestPulls(t *testing.T) {
 		"docker pull": {},
 	}}
 	var images Images
-	tasks, err := Tasks(context.Background(), Options{Source: Registry, Engine: &engine.Engine{CLI: "docker", Runner: r}}, &images)
+	tasks, err := Tasks(t.Context(), Options{Source: Registry, Engine: &engine.Engine{CLI: "docker", Runner: r}}, &images)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := &outcomes{ended: map[string]task.Outcome{}}
-	if err := (task.Group{Phase: "images", Limit: 1, Observer: seen}).Run(context.Background(), tasks...); err != nil {
+	if err := (task.Group{Phase: "images", Limit: 1, Observer: seen}).Run(t.Context(), tasks...); err != nil {
 		t.Fatal(err)
 	}
 	var pulled []string

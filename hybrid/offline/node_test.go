@@ -31,7 +31,7 @@ func TestCompile(t *testing.T) {
 	_, containerd := m.programs()
 	compile := func() {
 		t.Helper()
-		if err := (task.Group{Phase: "images"}).Run(context.Background(), m.compileTask("node.containerd", containerd)); err != nil {
+		if err := (task.Group{Phase: "images"}).Run(t.Context(), m.compileTask("node.containerd", containerd)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,7 +84,7 @@ func TestImportAndCommit(t *testing.T) {
 	m, r := testMaker(t, map[string]command.Reply{
 		"docker run": {}, "docker commit": {}, "docker rm": {}, "docker image rm": {},
 	})
-	if err := m.importAndCommit(context.Background(), io.Discard, "unpacked:1", archiveFile(t)); err != nil {
+	if err := m.importAndCommit(t.Context(), io.Discard, "unpacked:1", archiveFile(t)); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
@@ -106,7 +106,7 @@ func TestImportAndCommit(t *testing.T) {
 func TestInterruptedImportCleansUp(t *testing.T) {
 	m, r := testMaker(t, map[string]command.Reply{"docker rm": {}, "docker image rm": {}})
 	stop := errors.New("interrupted")
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	m.Engine = &engine.Engine{CLI: "docker", Runner: runner(func(ctx context.Context, c command.Command) ([]byte, error) {
 		if c.Args[1] == "run" {
 			cancel(stop)
@@ -128,7 +128,7 @@ func TestKindSources(t *testing.T) {
 	m, r := testMaker(t, map[string]command.Reply{
 		"go mod download -json sigs.k8s.io/kind@" + KindVersion: {Stdout: `{"Path":"sigs.k8s.io/kind","Dir":"/mod/kind"}`},
 	})
-	dir, err := m.kindSources(context.Background())
+	dir, err := m.kindSources(t.Context())
 	if err != nil || dir != "/mod/kind" || len(r.Calls()) != 1 {
 		t.Errorf("folder %q, error %v, calls %q", dir, err, r.Calls())
 	}

@@ -50,7 +50,7 @@ func TestDecide(t *testing.T) {
 				r.Replies["docker image inspect"] = command.Reply{Stdout: "sha256:aa\n"}
 			}
 			e := &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r}
-			got, reason, err := decide(context.Background(), e, c.wish, &http.Client{Transport: c.network})
+			got, reason, err := decide(t.Context(), e, c.wish, &http.Client{Transport: c.network})
 			if err != nil || got != c.want || reason != c.reason {
 				t.Errorf("got %s, %q, %v; want %s, %q", got, reason, err, c.want, c.reason)
 			}
@@ -64,7 +64,7 @@ func TestDecide(t *testing.T) {
 }
 
 func TestDecideRefusesWhatItDoesNotKnow(t *testing.T) {
-	_, _, err := decide(context.Background(), nil, "mirror", nil)
+	_, _, err := decide(t.Context(), nil, "mirror", nil)
 	if err == nil || !strings.Contains(fault.Next(err), "auto, registry or local") {
 		t.Errorf("error %v, next %q", err, fault.Next(err))
 	}
@@ -72,7 +72,7 @@ func TestDecideRefusesWhatItDoesNotKnow(t *testing.T) {
 
 func TestDecideStopsWhenInterrupted(t *testing.T) {
 	stop := errors.New("interrupted")
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	r := &command.Recorder{Replies: map[string]command.Reply{"docker image inspect": {Err: errors.New("no such image")}}}
 	client := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
 		cancel(stop)
