@@ -12,12 +12,12 @@ import (
 
 func TestCheckNamesEveryFix(t *testing.T) {
 	h := fakeHost(t, map[string]string{
-		"/proc/self/status":                         "CapBnd:\t000001fffeffffff\n",
-		"/proc/meminfo":                             "MemTotal: 8388608 kB\nMemAvailable:    2097152 kB\n",
-		"/proc/sys/fs/inotify/max_user_watches":     "8192\n",
-		"/proc/sys/fs/inotify/max_user_instances":   "1024\n",
-		"/sys/fs/cgroup/cgroup.controllers":         "cpu memory\n",
-		"/var/lib/docker/a file that makes the dir": "",
+		"/proc/self/status":                       "CapBnd:\t000001fffeffffff\n",
+		"/proc/meminfo":                           "MemTotal: 8388608 kB\nMemAvailable:    2097152 kB\n",
+		"/proc/sys/fs/inotify/max_user_watches":   "8192\n",
+		"/proc/sys/fs/inotify/max_user_instances": "1024\n",
+		"/sys/fs/cgroup/cgroup.controllers":       "cpu memory\n",
+		"/var/lib/docker/engine-id":               "",
 	})
 	h.find = func(name string) (string, error) {
 		if name == "git" {
