@@ -139,10 +139,8 @@ func (p *Pipeline) Cluster(ctx context.Context) error {
 		return err
 	}
 	config := cluster.Config{
-		Name: cluster.Name(p.suite.Name, p.o.Root), NodeImage: p.images.Node, Workers: p.o.Workers, CoverData: raw,
-	}
-	for _, e := range p.suite.Endpoints {
-		config.Ports = append(config.Ports, cluster.Port{Name: e.Name, Node: e.NodePort})
+		Name: cluster.Name(p.suite.Name, p.o.Root), NodeImage: p.images.Node, Workers: p.o.Workers,
+		CoverData: raw, Ports: p.ports(),
 	}
 	return p.group(report.PhaseCluster, 0).Run(ctx,
 		task.Task{Name: "cluster.create", Run: func(ctx context.Context, h *task.Handle) error {

@@ -86,6 +86,7 @@ func (p *Pipeline) open(ctx context.Context) error {
 		task.Task{Name: "engine", Run: p.findEngine},
 		task.Task{Name: "images.source", Needs: []string{"engine"}, Run: p.decideImages},
 		task.Task{Name: "leftovers", Needs: []string{"engine"}, Run: p.reap},
+		task.Task{Name: "ports", Needs: []string{"leftovers"}, Run: p.checkPorts},
 	)
 }
 
@@ -179,6 +180,25 @@ func (p *Pipeline) reap(ctx context.Context, h *task.Handle) error {
 		h.Detail("deleted %s, left by a run that was killed", name)
 	}
 	return nil
+}
+
+// checkPorts finds taken ports before anything is built.
+func (p *Pipeline) checkPorts(ctx context.Context, h *task.Handle) error {
+	if !p.o.FixedPorts {
+		h.Detail("chosen free when the cluster is made")
+		return nil
+	}
+	h.Detail("fixed: %d", len(p.suite.Endpoints))
+	return cluster.CheckPorts(ctx, p.state, p.ports())
+}
+
+// ports are the mappings that the suite's endpoints need.
+func (p *Pipeline) ports() []cluster.Port {
+	ports := make([]cluster.Port, len(p.suite.Endpoints))
+	for i, e := range p.suite.Endpoints {
+		ports[i] = cluster.Port{Name: e.Name, Node: e.NodePort}
+	}
+	return ports
 }
 
 // Environment is what the specs are handed; nil before Deploy.

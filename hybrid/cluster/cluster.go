@@ -57,7 +57,7 @@ type Cluster struct {
 // Ensure returns a proven cluster of the wanted configuration: the recorded one
 // when it is equal, kept and healthy, else a new one. When it fails, what it
 // made still stands, so that evidence can be taken; the Cluster returned beside
-// the error serves for that and for Delete.
+// the error serves for that and for Delete. It is nil when nothing was made.
 func Ensure(ctx context.Context, o Options, out io.Writer) (*Cluster, error) {
 	c := &Cluster{
 		Kubeconfig: filepath.Join(o.State, "kubeconfig"),
@@ -80,7 +80,10 @@ func Ensure(ctx context.Context, o Options, out io.Writer) (*Cluster, error) {
 			return nil, err
 		}
 	}
-	return c, c.fresh(ctx, o, out)
+	if err := c.claim(ctx, o); err != nil {
+		return nil, err
+	}
+	return c, c.fresh(ctx, out)
 }
 
 // tryReuse adopts the recorded cluster, or tells what speaks against it.
@@ -97,7 +100,7 @@ func (c *Cluster) tryReuse(ctx context.Context, old Record, o Options, out io.Wr
 	if err := c.connect(); err != nil {
 		return err.Error()
 	}
-	if err := c.prove(ctx, out); err != nil {
+	if err := c.check(ctx, out); err != nil {
 		return "it is not healthy: " + err.Error()
 	}
 	c.Reused = true
@@ -125,9 +128,10 @@ func difference(have, want Config) string {
 	return strings.Join(diffs, "; ")
 }
 
-// fresh creates the cluster. The record is written before anything exists, so
-// that whatever happens the next run knows what to remove.
-func (c *Cluster) fresh(ctx context.Context, o Options, out io.Writer) error {
+// claim chooses the ports and writes the record. It comes before anything exists,
+// so that whatever happens the next run knows what to remove; a claim that fails
+// leaves nothing that could be taken for ours.
+func (c *Cluster) claim(ctx context.Context, o Options) error {
 	ports, err := choosePorts(ctx, o.Config.Ports, o.FixedPorts)
 	if err != nil {
 		return err
@@ -137,19 +141,21 @@ func (c *Cluster) fresh(ctx context.Context, o Options, out io.Writer) error {
 	if err := c.refuseForeign(ctx); err != nil {
 		return err
 	}
-	if err := c.record.save(c.state); err != nil {
-		return err
-	}
+	return c.record.save(c.state)
+}
+
+// fresh creates the claimed cluster and proves that it works.
+func (c *Cluster) fresh(ctx context.Context, out io.Writer) error {
 	creating, cancel := context.WithTimeoutCause(ctx, createTimeout, fmt.Errorf("kind did not finish within %s", createTimeout))
 	defer cancel()
 	if err := c.create(creating, out); err != nil {
-		return fault.With(fmt.Errorf("create cluster %s: %w", o.Config.Name, err), "mage doctor")
+		return fault.With(fmt.Errorf("create cluster %s: %w", c.Name(), err), "mage doctor")
 	}
 	if err := c.connect(); err != nil {
 		return err
 	}
 	if err := c.prove(ctx, out); err != nil {
-		return fault.With(fmt.Errorf("cluster %s does not work: %w", o.Config.Name, err), "mage doctor")
+		return fault.With(fmt.Errorf("cluster %s does not work: %w", c.Name(), err), "mage doctor")
 	}
 	c.record.Ready = true
 	return c.record.save(c.state)

@@ -31,3 +31,14 @@ func choosePorts(ctx context.Context, ports []Port, fixed bool) ([]Port, error) 
 	}
 	return chosen, nil
 }
+
+// CheckPorts finds out, before any work starts, whether the fixed host ports of a
+// new cluster are free. With a cluster recorded in state it says nothing, since
+// that one may hold them itself.
+func CheckPorts(ctx context.Context, state string, ports []Port) error {
+	if r, err := readRecord(state); err != nil || r != nil {
+		return err
+	}
+	_, err := choosePorts(ctx, ports, true)
+	return err
+}

@@ -141,11 +141,15 @@ func (e *Engine) Command(log io.Writer, args ...string) command.Command {
 // executables lists every executable called name on PATH, first one first, and
 // Debian's own place last: a vendor's client earlier on PATH may lack BuildKit.
 func executables(name string) []string {
-	var found []string
+	var found, targets []string
 	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/bin") {
-		path := filepath.Join(dir, name)
-		if abs, err := exec.LookPath(path); err == nil && !slices.Contains(found, abs) {
-			found = append(found, abs)
+		path, err := exec.LookPath(filepath.Join(dir, name))
+		if err != nil {
+			continue
+		}
+		// /bin is often a link to /usr/bin: the same program counts once.
+		if target, err := filepath.EvalSymlinks(path); err == nil && !slices.Contains(targets, target) {
+			found, targets = append(found, path), append(targets, target)
 		}
 	}
 	return found
