@@ -63,7 +63,8 @@ func (m *maker) makeNode(ctx context.Context, h *task.Handle) error {
 		return err
 	}
 	h.Status("root file system")
-	unpacked := strings.Replace(m.node.ref, "kindest-node:", "base/node-root:", 1)
+	// A tag of this run alone: another one may be making the same image.
+	unpacked := repository + "base/node-root:" + strings.ToLower(rand.Text())
 	err = m.Engine.Build(ctx, engine.BuildOptions{
 		Dockerfile: filepath.Join(m.Root, m.node.dockerfile), Context: buildContext, Tag: unpacked,
 		Args:   map[string]string{m.node.baseArg: m.node.base, "KUBERNETES_VERSION": KubernetesVersion},
