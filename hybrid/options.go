@@ -25,7 +25,8 @@ type Options struct {
 	Artifacts string
 	// Out is where the run tells its story.
 	Out io.Writer
-	// Verbose streams the output of every command.
+	// Verbose streams the output of every command (mage -v, which sets
+	// MAGEFILE_VERBOSE).
 	Verbose bool
 	// Keep leaves the cluster running (KEEP_CLUSTER).
 	Keep bool
@@ -70,6 +71,7 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 		Root:        root,
 		Artifacts:   getenv("ARTIFACTS"),
 		Out:         out,
+		Verbose:     r.flag("MAGEFILE_VERBOSE", false),
 		Keep:        r.flag("KEEP_CLUSTER", false),
 		Plain:       !r.flag("COVERAGE", true),
 		FixedPorts:  r.flag("FIXED_PORTS", false),

@@ -45,6 +45,8 @@ type Pipeline struct {
 	env      *Environment
 	created  bool
 	summary  *report.Summary
+	// evidenced says that the evidence of a failure has been kept.
+	evidenced bool
 }
 
 // Open validates the suite and prepares a run: nothing is built or created
@@ -59,14 +61,18 @@ func Open(ctx context.Context, suite Suite, o Options) (*Pipeline, error) {
 		started: started,
 		run:     started.UTC().Format("20060102-150405") + "-" + suite.Name,
 		state:   filepath.Join(o.Root, ".hybrid", suite.Name),
-		printer: progress.New(o.Out, progress.Options{Verbose: o.Verbose, Getenv: o.Getenv}),
 	}
+	p.printer = p.newPrinter()
 	p.dir = filepath.Join(o.Artifacts, p.run)
 	p.recorder = report.NewRecorder(p.run, suite.Name, started)
 	if err := p.open(ctx); err != nil {
 		return nil, p.Close(ctx, err)
 	}
 	return p, nil
+}
+
+func (p *Pipeline) newPrinter() *progress.Printer {
+	return progress.New(p.o.Out, progress.Options{Verbose: p.o.Verbose, Getenv: p.o.Getenv})
 }
 
 func (p *Pipeline) open(ctx context.Context) error {

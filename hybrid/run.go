@@ -169,21 +169,21 @@ func (p *Pipeline) module() (string, error) {
 	return path, nil
 }
 
-// evidence keeps what explains a failure, before anything is deleted.
+// evidence keeps what explains a failure, once and before anything is deleted.
+// A cluster that never came up is told by its nodes alone.
 func (p *Pipeline) evidence(ctx context.Context, cause error) {
-	if p.cluster == nil || p.cluster.REST == nil {
+	if p.cluster == nil || p.evidenced {
 		return
 	}
+	p.evidenced = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceTimeout)
 	defer cancel()
-	nodes, err := p.cluster.Nodes(ctx)
-	if err == nil {
-		err = diagnose.Collect(ctx, diagnose.Options{
-			Config: p.cluster.REST, Namespaces: []string{p.suite.Namespace, "kube-system"}, Cause: cause,
-			Run:   func(ctx context.Context, args ...string) ([]byte, error) { return p.engine.Run(ctx, nil, args...) },
-			Nodes: nodes, Dir: filepath.Join(p.dir, "diagnose"),
-		})
-	}
+	nodes, nodesErr := p.cluster.Nodes(ctx)
+	err := errors.Join(nodesErr, diagnose.Collect(ctx, diagnose.Options{
+		Config: p.cluster.REST, Namespaces: []string{p.suite.Namespace, "kube-system"}, Cause: cause,
+		Run:   func(ctx context.Context, args ...string) ([]byte, error) { return p.engine.Run(ctx, nil, args...) },
+		Nodes: nodes, Dir: filepath.Join(p.dir, "diagnose"),
+	}))
 	if err != nil {
 		fmt.Fprintf(p.o.Out, "  evidence is incomplete: %v\n", err)
 	}
@@ -200,14 +200,33 @@ func (p *Pipeline) Step(ctx context.Context, phase func(context.Context) error) 
 	if p.cluster != nil && !p.cluster.Kept() {
 		err = p.cluster.Keep()
 	}
+	// Whether another phase follows is not known: what was printed must be on
+	// the terminal should the process end now.
+	p.printer.Close()
+	p.printer = p.newPrinter()
+	p.offer()
 	return errors.Join(err, p.recorder.Snapshot().Save(p.dir))
+}
+
+// offer tells where a deployed environment is found.
+func (p *Pipeline) offer() {
+	if p.env == nil {
+		return
+	}
+	fmt.Fprintln(p.o.Out)
+	for _, e := range p.suite.Endpoints {
+		fmt.Fprintf(p.o.Out, "  %-20s %s\n", e.Name, p.env.Endpoints[e.Name])
+	}
+	fmt.Fprintf(p.o.Out, "  %-20s %s\n", "KUBECONFIG", p.env.Kubeconfig)
+	fmt.Fprintf(p.o.Out, "  %-20s %s\n", EnvironmentVariable, p.environmentFile())
+	fmt.Fprintln(p.o.Out, "  delete it with: mage down")
 }
 
 // Close ends the run: evidence when it failed, the cluster deleted unless it is
 // kept, the order of the phases checked, the timeline written, the outcome told.
 // It returns failure joined with whatever went wrong meanwhile.
 func (p *Pipeline) Close(ctx context.Context, failure error) error {
-	if failure != nil && ctx.Err() == nil && p.summary == nil {
+	if failure != nil && ctx.Err() == nil {
 		p.evidence(ctx, failure)
 	}
 	err := errors.Join(failure, p.teardown(ctx))
