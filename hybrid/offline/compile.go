@@ -1,9 +1,11 @@
 package offline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -112,10 +114,10 @@ func (m *maker) compile(ctx context.Context, h *task.Handle, p program) error {
 	h.Status("compiling %s", p.name)
 	_, err = m.Runner.Run(ctx, command.Command{
 		Args: append([]string{
-			"go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", p.tags, "-ldflags", p.ldflags,
+			"go", "build", "-mod=readonly", "-buildvcs=false", "-v", "-trimpath", "-tags", p.tags, "-ldflags", p.ldflags,
 			"-o", out + string(filepath.Separator),
 		}, p.packages...),
-		Dir: filepath.Join(m.Root, p.folder), Env: m.compilerEnv(), Log: h,
+		Dir: filepath.Join(m.Root, p.folder), Env: m.compilerEnv(), Log: &compilerLog{to: h},
 	})
 	if err != nil {
 		return fmt.Errorf("compile %s for the node image: %w", p.name, err)
@@ -141,4 +143,33 @@ func (m *maker) compilerEnv() []string {
 		}
 	}
 	return env
+}
+
+// compilerLog numbers the packages that `go build -v` names as it compiles them,
+// so that a build of minutes shows how far it is.
+type compilerLog struct {
+	to      io.Writer
+	partial []byte
+	count   int
+}
+
+// Write implements io.Writer.
+func (l *compilerLog) Write(p []byte) (int, error) {
+	l.partial = append(l.partial, p...)
+	for {
+		line, rest, found := bytes.Cut(l.partial, []byte("\n"))
+		if !found {
+			return len(p), nil
+		}
+		l.partial = rest
+		text := string(line)
+		// Everything else the toolchain says has a blank in it.
+		if !strings.ContainsAny(text, " \t") && text != "" {
+			l.count++
+			text = fmt.Sprintf("%d packages compiled, now %s", l.count, text)
+		}
+		if _, err := fmt.Fprintln(l.to, text); err != nil {
+			return 0, err
+		}
+	}
 }

@@ -37,7 +37,7 @@ func TestCompile(t *testing.T) {
 	}
 	compile()
 	line := regexp.MustCompile(`-o \S+/out/`).ReplaceAllString(seen.String(), "-o OUT")
-	want := "go build -mod=readonly -buildvcs=false -trimpath -tags 'no_aufs no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o OUT . " +
+	want := "go build -mod=readonly -buildvcs=false -v -trimpath -tags 'no_aufs no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o OUT . " +
 		"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2 " +
 		"github.com/containernetworking/plugins/plugins/ipam/host-local github.com/containernetworking/plugins/plugins/main/loopback " +
 		"github.com/containernetworking/plugins/plugins/main/ptp github.com/containernetworking/plugins/plugins/meta/portmap"
@@ -54,6 +54,20 @@ func TestCompile(t *testing.T) {
 	compile()
 	if seen.Args != nil {
 		t.Errorf("compiled again by %s", seen)
+	}
+}
+
+func TestCompilerLogNumbersPackages(t *testing.T) {
+	var out strings.Builder
+	l := &compilerLog{to: &out}
+	for _, part := range []string{"go: downloading x v1\nk8s.io/a", "pi/core\n\nk8s.io/b\n", "unfinished"} {
+		if n, err := l.Write([]byte(part)); n != len(part) || err != nil {
+			t.Fatalf("wrote %d, %v", n, err)
+		}
+	}
+	want := "go: downloading x v1\n1 packages compiled, now k8s.io/api/core\n\n2 packages compiled, now k8s.io/b\n"
+	if out.String() != want {
+		t.Errorf("log\n%s\nwant\n%s", out.String(), want)
 	}
 }
 
