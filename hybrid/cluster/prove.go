@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -34,7 +35,7 @@ const (
 
 // CoreDNS waits until the service rules are in place: its first connection to
 // the API server, made before them, would hang for the 30 s of client-go's dial
-// timeout (measured in two of four clusters). It gets a probe every second
+// timeout (measured in three of eight clusters). It gets a probe every second
 // instead of every ten, which shows it ready up to 9 s earlier.
 const dnsHold = `{"spec":{"replicas":0,"template":{"spec":{"containers":[{"name":"coredns",
 "readinessProbe":{"periodSeconds":1,"initialDelaySeconds":0}}]}}}}`
@@ -56,12 +57,12 @@ func (c *Cluster) prove(ctx context.Context, out io.Writer) error {
 	return c.take(ctx, out,
 		step{"CoreDNS held back", patchDNS(dnsHold)},
 		step{"nodes Ready", c.nodesReady},
-		step{"service rules on the nodes", c.reach("default", "kubernetes", 443)},
+		step{"service rules on the nodes", c.reach(apiAnswers())},
 		step{"CoreDNS let go", patchDNS(dnsRelease)},
 		step{"default service account", serviceAccount},
 		step{"CoreDNS ready", dnsReady},
 		step{"DNS and a NodePort from the host", c.nodePort},
-		step{"the DNS ClusterIP from the nodes", c.reach(dnsNamespace, "kube-dns", 53)},
+		step{"the DNS ClusterIP from the nodes", c.reach(dnsAnswers())},
 	)
 }
 
@@ -71,7 +72,7 @@ func (c *Cluster) check(ctx context.Context, out io.Writer) error {
 	return c.take(ctx, out,
 		step{"nodes Ready", c.nodesReady},
 		step{"CoreDNS ready", dnsReady},
-		step{"the DNS ClusterIP from the nodes", c.reach(dnsNamespace, "kube-dns", 53)},
+		step{"the DNS ClusterIP from the nodes", c.reach(dnsAnswers())},
 	)
 }
 
@@ -197,24 +198,51 @@ func (c *Cluster) nodePort(ctx context.Context, client kubernetes.Interface) (er
 	})
 }
 
-// reach connects to a service over its ClusterIP from every node, which comes
-// about only when the service rules lead somewhere. Bash makes the connection,
-// the one program for it that every node image has.
-func (c *Cluster) reach(namespace, service string, port int) func(context.Context, kubernetes.Interface) error {
+// ask is run by bash, which every node image has: it sends one plain HTTP
+// request to $0:$1 for path $2 and prints the answer.
+const ask = `exec 3<>"/dev/tcp/$0/$1" && printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3 && cat <&3`
+
+// answer is one question to a service over its ClusterIP.
+type answer struct {
+	namespace, service string
+	port               int
+	path               string
+	// contains is what only the right server says: a connection alone proves
+	// nothing where the network accepts them for any address.
+	contains string
+}
+
+// apiAnswers asks the API server, which speaks TLS only and says so to whom does
+// not.
+func apiAnswers() answer {
+	return answer{"default", "kubernetes", 443, "/", "Client sent an HTTP request to an HTTPS server"}
+}
+
+// dnsAnswers asks CoreDNS by the service that pods ask for names.
+func dnsAnswers() answer {
+	return answer{dnsNamespace, "kube-dns", 9153, "/metrics", "coredns_build_info"}
+}
+
+// reach puts the question from every node, whose answer comes only when the
+// service rules lead to the right pod.
+func (c *Cluster) reach(a answer) func(context.Context, kubernetes.Interface) error {
 	return func(ctx context.Context, client kubernetes.Interface) error {
-		found, err := client.CoreV1().Services(namespace).Get(ctx, service, metav1.GetOptions{})
+		service, err := client.CoreV1().Services(a.namespace).Get(ctx, a.service, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
 		for i := range 1 + c.record.Config.Workers {
 			node := nodeName(c.record.Config.Name, i)
 			err := retry(ctx, func(ctx context.Context) error {
-				_, err := c.engine.Run(ctx, nil, "exec", node, "timeout", "1", "bash", "-c", `exec 3<>"/dev/tcp/$0/$1"`,
-					found.Spec.ClusterIP, strconv.Itoa(port))
+				out, err := c.engine.Run(ctx, nil, "exec", node, "timeout", "1", "bash", "-c", ask,
+					service.Spec.ClusterIP, strconv.Itoa(a.port), a.path)
+				if err == nil && !strings.Contains(string(out), a.contains) {
+					err = fmt.Errorf("somebody else answers: %.80q", out)
+				}
 				return err
 			})
 			if err != nil {
-				return fmt.Errorf("%s:%d from node %s: %w", found.Spec.ClusterIP, port, node, err)
+				return fmt.Errorf("%s:%d from node %s: %w", service.Spec.ClusterIP, a.port, node, err)
 			}
 		}
 		return nil
