@@ -35,7 +35,7 @@ const (
 
 // CoreDNS waits until the service rules are in place: its first connection to
 // the API server, made before them, would hang for the 30 s of client-go's dial
-// timeout (measured in three of eight clusters). It gets a probe every second
+// timeout (measured in three of nine clusters). It gets a probe every second
 // instead of every ten, which shows it ready up to 9 s earlier.
 const dnsHold = `{"spec":{"replicas":0,"template":{"spec":{"containers":[{"name":"coredns",
 "readinessProbe":{"periodSeconds":1,"initialDelaySeconds":0}}]}}}}`
