@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
@@ -24,7 +22,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
-// Limits and budgets of the phases.
+// Limits of the phases.
 const (
 	// buildMemory is what one Go build needs at its peak; measured on the two
 	// services, the linker of an instrumented client-go program dominates.
@@ -32,10 +30,6 @@ const (
 	// baseLimit bounds the making of base images: one of them compiles
 	// Kubernetes on all processors, the rest mostly waits for the network.
 	baseLimit = 3
-	// answerTimeout is how long an endpoint may take to answer from the host
-	// once its workload is ready.
-	answerTimeout = 30 * time.Second
-	answerEvery   = 100 * time.Millisecond
 )
 
 // Build makes every image that does not exist under its content key, bases
@@ -245,65 +239,4 @@ func (p *Pipeline) Deploy(ctx context.Context) error {
 	}
 	p.env = &env
 	return nil
-}
-
-func (p *Pipeline) environmentFile() string { return filepath.Join(p.dir, "environment.json") }
-
-func (p *Pipeline) environment() Environment {
-	env := Environment{
-		Run: p.run, Suite: p.suite.Name, Kubeconfig: p.cluster.Kubeconfig, Namespace: p.suite.Namespace,
-		Artifacts: p.dir, Coverage: !p.o.Plain, Endpoints: map[string]string{}, Images: map[string]string{},
-	}
-	for _, port := range p.cluster.Ports() {
-		env.Endpoints[port.Name] = fmt.Sprintf("http://127.0.0.1:%d", port.Host)
-	}
-	for _, plan := range p.plans {
-		env.Images[plan.Name] = plan.Ref
-	}
-	return env
-}
-
-// awaitAnswers asks every endpoint that declares a path until it answers 200.
-// From outside the cluster there is nothing to watch, so this asks again.
-func (p *Pipeline) awaitAnswers(ctx context.Context, env Environment) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %s", answerTimeout))
-	defer cancel()
-	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	for _, e := range p.suite.Endpoints {
-		if e.Path == "" {
-			continue
-		}
-		if err := await(ctx, client, env.Endpoints[e.Name]+e.Path); err != nil {
-			return fault.With(fmt.Errorf("endpoint %s: %w", e.Name, err), "kubectl --kubeconfig "+env.Kubeconfig+" -n "+env.Namespace+" get pods,endpointslices")
-		}
-	}
-	return nil
-}
-
-func await(ctx context.Context, client *http.Client, url string) error {
-	tick := time.NewTicker(answerEvery)
-	defer tick.Stop()
-	last := errors.New("not asked")
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err != nil {
-			return err
-		}
-		answer, err := client.Do(request)
-		if err == nil {
-			_ = answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				return nil
-			}
-			err = fmt.Errorf("%s answers %s", url, answer.Status)
-		}
-		if ctx.Err() == nil {
-			last = err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", context.Cause(ctx), last)
-		case <-tick.C:
-		}
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -104,20 +103,6 @@ func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
 	return nil
 }
 
-// failures lists what did not succeed, one line per spec and one for its reason.
-func failures(s report.Summary) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d", s.Failed, s.Passed+s.Failed)
-	for _, spec := range s.Failures() {
-		message, _, _ := strings.Cut(strings.TrimSpace(spec.Message), "\n")
-		fmt.Fprintf(&b, "\n%s (%s)\n    %s: %s", spec.Name, spec.State, spec.Location, message)
-	}
-	for _, reason := range s.Reasons {
-		fmt.Fprintf(&b, "\n%s", reason)
-	}
-	return b.String()
-}
-
 // Collect stops the instrumented services gracefully, so that they write their
 // counters, and turns those into the coverage report. With COVERAGE=0 it does
 // nothing.
@@ -208,20 +193,6 @@ func (p *Pipeline) Step(ctx context.Context, phase func(context.Context) error) 
 	return errors.Join(err, p.recorder.Snapshot().Save(p.dir))
 }
 
-// offer tells where a deployed environment is found.
-func (p *Pipeline) offer() {
-	if p.env == nil {
-		return
-	}
-	fmt.Fprintln(p.o.Out)
-	for _, e := range p.suite.Endpoints {
-		fmt.Fprintf(p.o.Out, "  %-20s %s\n", e.Name, p.env.Endpoints[e.Name])
-	}
-	fmt.Fprintf(p.o.Out, "  %-20s %s\n", "KUBECONFIG", p.env.Kubeconfig)
-	fmt.Fprintf(p.o.Out, "  %-20s %s\n", EnvironmentVariable, p.environmentFile())
-	fmt.Fprintln(p.o.Out, "  delete it with: mage down")
-}
-
 // Close ends the run: evidence when it failed, the cluster deleted unless it is
 // kept, the order of the phases checked, the timeline written, the outcome told.
 // It returns failure joined with whatever went wrong meanwhile.
@@ -241,18 +212,6 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 	return err
 }
 
-func result(ctx context.Context, err error) report.Result {
-	switch {
-	case err == nil:
-		return report.Passed
-	case ctx.Err() != nil:
-		return report.Canceled
-	case errors.Is(err, ErrSpecs):
-		return report.Failed
-	}
-	return report.Errored
-}
-
 // teardown deletes the cluster unless it is to be kept. It runs on a context of
 // its own: a run that was stopped still leaves nothing behind.
 func (p *Pipeline) teardown(ctx context.Context) error {
@@ -270,49 +229,6 @@ func (p *Pipeline) teardown(ctx context.Context) error {
 // failedCreation tells whether the cluster never came to work: such a one is
 // deleted even when it was to be kept.
 func (p *Pipeline) failedCreation() bool { return p.created && p.deployer == nil }
-
-// tell prints the outcome: the table of phases, where the artifacts are and, in
-// failure, each error with what to do next.
-func (p *Pipeline) tell(timeline report.Timeline, err error) {
-	p.printer.Close()
-	if len(timeline.Phases) > 1 {
-		fmt.Fprintf(p.o.Out, "\n%s\n", phaseTable(timeline))
-	}
-	if p.summary != nil {
-		fmt.Fprintf(p.o.Out, "%d passed, %d failed, %d skipped\n", p.summary.Passed, p.summary.Failed, p.summary.Skipped)
-	}
-	fmt.Fprintf(p.o.Out, "artifacts: %s\n", p.dir)
-	if err != nil {
-		p.printer.Failure(err)
-		return
-	}
-	if p.cluster != nil && p.cluster.Kept() {
-		fmt.Fprintf(p.o.Out, "cluster kept: KUBECONFIG=%s (delete it with: mage down)\n", p.cluster.Kubeconfig)
-	}
-}
-
-// phaseTable sums the timeline up, one line per phase.
-func phaseTable(t report.Timeline) string {
-	var b strings.Builder
-	for _, phase := range t.Phases {
-		cached := 0
-		for _, x := range phase.Tasks {
-			if x.Outcome == task.Cached {
-				cached++
-			}
-		}
-		fmt.Fprintf(&b, "  %-10s %7.1f s  %d tasks", phase.Name, phase.End-phase.Start, len(phase.Tasks))
-		if cached > 0 {
-			fmt.Fprintf(&b, ", %d cached", cached)
-		}
-		b.WriteByte('\n')
-	}
-	fmt.Fprintf(&b, "  %-10s %7.1f s  setup %.1f s, tests %.1f s, images: %s\n", t.Result, t.TotalSeconds, t.SetupSeconds, t.TestSeconds, t.ImageSource)
-	if len(t.StandIns) > 0 {
-		fmt.Fprintf(&b, "  stand-ins made locally: %s\n", strings.Join(t.StandIns, ", "))
-	}
-	return b.String()
-}
 
 // Down deletes the cluster that this checkout has for suite, kept or not, and
 // returns its name; empty when there is none.
