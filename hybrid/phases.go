@@ -24,8 +24,8 @@ import (
 
 // Limits of the phases.
 const (
-	// buildMemory is what one Go build needs at its peak; measured on the two
-	// services, the linker of an instrumented client-go program dominates.
+	// buildMemory is set aside for each Go build, on the safe side: a compiler or
+	// linker that is killed for want of memory fails the run without a reason.
 	buildMemory = 1536 << 20
 	// baseLimit bounds the making of base images: one of them compiles
 	// Kubernetes on all processors, the rest mostly waits for the network.
