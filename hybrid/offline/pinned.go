@@ -6,6 +6,7 @@ import (
 
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
@@ -70,7 +71,7 @@ func pull(ctx context.Context, o Options, ref string, h *task.Handle) error {
 		return nil
 	}
 	if _, err := o.Engine.Run(ctx, h, "pull", ref); err != nil {
-		return fmt.Errorf("pull %s: %w", ref, err)
+		return fault.With(fmt.Errorf("pull %s: %w", ref, err), "mend the way to the registry, or make stand-ins instead with IMAGE_SOURCE=local")
 	}
 	h.Detail("%s", ref)
 	return nil
