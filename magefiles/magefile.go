@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/magefile/mage/mg"
@@ -27,8 +28,11 @@ func failed(target string, err error) error {
 	return mg.Fatalf(infrastructure.ExitCode(err), "%s failed; the reason stands above", target)
 }
 
-// tool runs a command of the Go toolchain with its output on the terminal.
+// tool shows a command of the Go toolchain and runs it with its output on the
+// terminal. The first run of one compiles it, which may take minutes.
 func tool(ctx context.Context, args ...string) error {
-	_, err := command.Exec{}.Run(ctx, command.Command{Args: args, Stdout: os.Stdout, Log: os.Stderr})
+	c := command.Command{Args: args, Stdout: os.Stdout, Log: os.Stderr}
+	fmt.Println("==>", c)
+	_, err := command.Exec{}.Run(ctx, c)
 	return err
 }
