@@ -194,10 +194,10 @@ func TestBuildOfABase(t *testing.T) {
 
 func TestPulls(t *testing.T) {
 	r := &command.Recorder{Replies: map[string]command.Reply{
-		"docker image inspect":                             {Err: errors.New("no such image")},
-		"docker image inspect --format '{{.Id}}' " + Redis: {Stdout: "sha256:aa\n"},
-		"docker pull": {},
+		"docker image inspect": {Err: errors.New("no such image")},
+		"docker pull":          {},
 	}}
+	r.Replies["docker image inspect --format '{{.Id}}' "+Redis] = command.Reply{Stdout: "sha256:aa\n"}
 	var images Images
 	tasks, err := Tasks(t.Context(), Options{Source: Registry, Engine: &engine.Engine{CLI: "docker", Runner: r}}, &images)
 	if err != nil {
