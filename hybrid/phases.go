@@ -36,7 +36,7 @@ const (
 // first, and compiles the specs. It creates no cluster. It may be called again.
 func (p *Pipeline) Build(ctx context.Context) error {
 	bases, err := offline.Tasks(ctx, offline.Options{
-		Root: p.o.Root, Engine: p.engine, Runner: p.o.Runner, Source: p.images.Source, Transport: p.transport(),
+		Root: p.o.Root, Engine: p.engine, Runner: p.o.Runner, Source: p.images.Source, Transport: p.o.Transport,
 	}, p.images)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (p *Pipeline) Build(ctx context.Context) error {
 		return err
 	}
 	p.recorder.SetStandIns(p.images.StandIns)
-	o := p.imageOptions(p.images.BuildArgs)
+	o := p.imageOptions()
 	plans, err := image.Plans(o, p.imageSpecs())
 	if err != nil {
 		return err
@@ -110,17 +110,16 @@ func (p *Pipeline) imageSpecs() []image.Spec {
 	return specs
 }
 
-func (p *Pipeline) imageOptions(bases map[string]string) image.Options {
-	o := image.Options{Root: p.o.Root, Engine: p.engine, Args: bases, Transport: p.transport(), Epoch: p.o.Epoch}
-	if p.images != nil && p.images.Source == offline.Local {
+// imageOptions are complete once the bases are.
+func (p *Pipeline) imageOptions() image.Options {
+	o := image.Options{Root: p.o.Root, Engine: p.engine, Args: p.images.BuildArgs, Transport: p.o.Transport, Epoch: p.o.Epoch}
+	if p.images.Source == offline.Local {
 		// Without a registry the machine's own network is the one that is known
 		// to reach a module proxy.
 		o.Network = "host"
 	}
 	return o
 }
-
-func (p *Pipeline) transport() map[string]string { return p.o.Transport }
 
 // Cluster makes or reuses the cluster, proves that it works and applies the
 // suite's namespaces and CRDs. It refuses to start before Build has ended.

@@ -145,9 +145,9 @@ func (p *Pipeline) checkSuite(_ context.Context, h *task.Handle) error {
 	if err := deploy.Check(p.o.Root, folders, known); err != nil {
 		return fault.With(err, "mage verify")
 	}
-	// The bases are not decided yet; the keys computed here only prove that
-	// every Dockerfile parses and finds what it copies.
-	if _, err := image.Plans(p.imageOptions(nil), p.imageSpecs()); err != nil {
+	// The bases are being decided at the same time; the keys computed here only
+	// prove that every Dockerfile parses and finds what it copies.
+	if _, err := image.Plans(image.Options{Root: p.o.Root, Epoch: p.o.Epoch}, p.imageSpecs()); err != nil {
 		return fault.With(err, "mend the Dockerfile, then mage build")
 	}
 	h.Detail("%s: %d images, %d workloads, %d endpoints", p.suite.Name, len(p.suite.Images), len(p.suite.Workloads), len(p.suite.Endpoints))

@@ -48,6 +48,11 @@ func options(root string, out *bytes.Buffer, r *command.Recorder) Options {
 	return Options{Root: root, Out: out, Runner: r, ImageSource: "local", Now: func() time.Time { return noon }}
 }
 
+// anEngine answers every command like an engine that is there.
+func anEngine() *command.Recorder {
+	return &command.Recorder{Replies: map[string]command.Reply{"": {Stdout: "20.10.24\n"}}}
+}
+
 func TestAFailedPreflightIsToldAndRecorded(t *testing.T) {
 	root, suite := repository(t)
 	var out bytes.Buffer
@@ -82,7 +87,7 @@ func TestMistakesOfTheSuiteAreFoundInPreflight(t *testing.T) {
 		root, suite := repository(t)
 		breakIt(root, &suite)
 		var out bytes.Buffer
-		_, err := Open(t.Context(), suite, options(root, &out, &command.Recorder{}))
+		_, err := Open(t.Context(), suite, options(root, &out, anEngine()))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
@@ -98,7 +103,7 @@ func write(t *testing.T, path, content string) {
 
 func TestASecondRunInTheCheckoutIsRefused(t *testing.T) {
 	root, suite := repository(t)
-	r := &command.Recorder{Replies: map[string]command.Reply{"": {Stdout: "20.10.24\n"}}}
+	r := anEngine()
 	var first, second bytes.Buffer
 	p, err := Open(t.Context(), suite, options(root, &first, r))
 	if err != nil {
