@@ -45,6 +45,9 @@ type Pipeline struct {
 	env      *Environment
 	created  bool
 	summary  *report.Summary
+	// abandoned says that a step failed on a cluster which an earlier step of this
+	// process made and kept for it.
+	abandoned bool
 	// evidenced says that the evidence of a failure has been kept.
 	evidenced bool
 }

@@ -176,10 +176,11 @@ func (p *Pipeline) evidence(ctx context.Context, cause error) {
 
 // Step runs one phase for a caller that wants no more than that and leaves the
 // cluster to the next command. When the phase fails, the run ends: evidence is
-// kept and a cluster that it made is deleted.
+// kept and a cluster that it made is deleted, unless KEEP_CLUSTER is set.
 func (p *Pipeline) Step(ctx context.Context, phase func(context.Context) error) error {
 	err := phase(ctx)
 	if err != nil {
+		p.abandoned = p.created && !p.o.Keep
 		return p.Close(ctx, err)
 	}
 	if p.cluster != nil && !p.cluster.Kept() {
@@ -215,7 +216,7 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 // teardown deletes the cluster unless it is to be kept. It runs on a context of
 // its own: a run that was stopped still leaves nothing behind.
 func (p *Pipeline) teardown(ctx context.Context) error {
-	if p.cluster == nil || (p.cluster.Kept() && !p.failedCreation()) {
+	if p.cluster == nil || (p.cluster.Kept() && !p.failedCreation() && !p.abandoned) {
 		return nil
 	}
 	return p.group(report.PhaseTeardown, 0).Run(context.WithoutCancel(ctx), task.Task{
