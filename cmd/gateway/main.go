@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -40,7 +41,8 @@ func run(ctx context.Context, arguments []string, logs io.Writer) error {
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	settings, err := config.Load(*path, os.Getenv)
+	source := config.Source{Path: *path, Getenv: os.Getenv}
+	settings, err := source.Load()
 	if err != nil {
 		return err
 	}
@@ -48,5 +50,9 @@ func run(ctx context.Context, arguments []string, logs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("no Kubernetes cluster is configured; run in a pod, or set KUBECONFIG: %w", err)
 	}
-	return server.Run(ctx, settings, restConfig, server.NewLogger(logs, settings.Log.SlogLevel()))
+	level := new(slog.LevelVar)
+	level.Set(settings.Log.SlogLevel())
+	return server.Run(ctx, server.Options{
+		Config: settings, Watch: source.Watch, Rest: restConfig, Logger: server.NewLogger(logs, level), Level: level,
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -19,7 +18,8 @@ const (
 )
 
 // Config is the whole configuration. Default returns the values that hold for
-// keys which the file leaves out.
+// keys which the file leaves out. A change of the keys tagged `reload:"live"` takes
+// effect while the process runs, see Adopt; the others need a restart.
 type Config struct {
 	Server     Server     `yaml:"server"`
 	Auth       Auth       `yaml:"auth"`
@@ -42,14 +42,14 @@ type Server struct {
 	WriteTimeout Duration `yaml:"write_timeout"`
 	IdleTimeout  Duration `yaml:"idle_timeout"`
 	// MaxInFlight bounds the signal requests that are answered at one time.
-	MaxInFlight int `yaml:"max_in_flight"`
+	MaxInFlight int `yaml:"max_in_flight" reload:"live"`
 	// MaxBodyBytes bounds the body of a signal request.
-	MaxBodyBytes int64 `yaml:"max_body_bytes"`
+	MaxBodyBytes int64 `yaml:"max_body_bytes" reload:"live"`
 	// TrustedProxies are the networks, in CIDR form, whose X-Forwarded-For is
 	// believed. None means that the header is never believed.
-	TrustedProxies []string `yaml:"trusted_proxies"`
+	TrustedProxies []string `yaml:"trusted_proxies" reload:"live"`
 	// CORSOrigins may send from a browser. None switches CORS off; "*" allows all.
-	CORSOrigins []string `yaml:"cors_origins"`
+	CORSOrigins []string `yaml:"cors_origins" reload:"live"`
 }
 
 // Auth says who may send signals.
@@ -62,8 +62,8 @@ type Auth struct {
 
 // Replay bounds the X-Timestamp header around the Gateway's own clock.
 type Replay struct {
-	MaxAge   Duration `yaml:"max_age"`
-	MaxAhead Duration `yaml:"max_ahead"`
+	MaxAge   Duration `yaml:"max_age" reload:"live"`
+	MaxAhead Duration `yaml:"max_ahead" reload:"live"`
 }
 
 // Processing says how signals become requests.
@@ -71,9 +71,9 @@ type Processing struct {
 	// FallbackNamespace takes requests whose own namespace does not exist.
 	FallbackNamespace string `yaml:"fallback_namespace"`
 	// Timeout bounds the work on one HTTP request.
-	Timeout Duration `yaml:"timeout"`
+	Timeout Duration `yaml:"timeout" reload:"live"`
 	// BatchParallelism bounds the alerts of one webhook that are worked on at a time.
-	BatchParallelism int `yaml:"batch_parallelism"`
+	BatchParallelism int `yaml:"batch_parallelism" reload:"live"`
 }
 
 // Kubernetes says how the API server is called.
@@ -112,17 +112,17 @@ type Audit struct {
 type Shutdown struct {
 	// Delay is how long requests are still taken after the Gateway said that it is
 	// not ready, so that the load balancers have heard of it.
-	Delay Duration `yaml:"delay"`
+	Delay Duration `yaml:"delay" reload:"live"`
 	// DrainTimeout bounds the wait for requests that are being answered.
-	DrainTimeout Duration `yaml:"drain_timeout"`
+	DrainTimeout Duration `yaml:"drain_timeout" reload:"live"`
 	// AuditTimeout bounds the last flush of audit events.
-	AuditTimeout Duration `yaml:"audit_timeout"`
+	AuditTimeout Duration `yaml:"audit_timeout" reload:"live"`
 }
 
 // Log says what is logged.
 type Log struct {
 	// Level is debug, info, warn or error.
-	Level string `yaml:"level"`
+	Level string `yaml:"level" reload:"live"`
 }
 
 // Default returns the configuration of an empty file. Only the URL of DataStorage
@@ -159,35 +159,6 @@ func Default() Config {
 		},
 		Log: Log{Level: "info"},
 	}
-}
-
-// Load reads the file, applies the overrides that getenv knows, and checks the
-// result. An empty path means defaults and overrides alone.
-func Load(path string, getenv func(string) string) (Config, error) {
-	var content []byte
-	if path != "" {
-		var err error
-		if content, err = os.ReadFile(path); err != nil {
-			return Config{}, fmt.Errorf("read the configuration: %w", err)
-		}
-	}
-	config, err := Parse(content)
-	if err != nil {
-		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	for name, value := range map[string]*string{
-		EnvAddress:        &config.Server.Address,
-		EnvMetricsAddress: &config.Server.MetricsAddress,
-		EnvDataStorageURL: &config.Audit.DataStorageURL,
-	} {
-		if override := getenv(name); override != "" {
-			*value = override
-		}
-	}
-	if err := config.Validate(); err != nil {
-		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return config, nil
 }
 
 // Parse reads YAML over the defaults. An unknown key, a second document or a

@@ -25,7 +25,7 @@ func write(t *testing.T, content string) string {
 
 func TestLoadLaysTheFileOverTheDefaults(t *testing.T) {
 	path := write(t, "audit: {data_storage_url: http://datastorage:8080}\nshutdown: {delay: 250ms}\nserver: {cors_origins: ['https://a.example']}\nlog: {level: debug}\n")
-	got, err := Load(path, noEnvironment)
+	got, err := Source{Path: path, Getenv: noEnvironment}.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestEnvironmentOverridesTheFile(t *testing.T) {
 	environment := map[string]string{
 		EnvAddress: "127.0.0.1:1", EnvMetricsAddress: "127.0.0.1:2", EnvDataStorageURL: "https://other",
 	}
-	got, err := Load("", func(name string) string { return environment[name] })
+	got, err := Source{Getenv: func(name string) string { return environment[name] }}.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestParseNamesTheLineOfAMistake(t *testing.T) {
 		"server:\n  max_in_flight: many\n":     "line 2",
 		"log: {level: info}\n---\nlog: {}\n":   "only one document is allowed",
 	} {
-		_, err := Load(write(t, content), noEnvironment)
+		_, err := Source{Path: write(t, content), Getenv: noEnvironment}.Load()
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", content, err, want)
 		}
@@ -110,7 +110,7 @@ func TestValidateReportsEveryProblem(t *testing.T) {
 }
 
 func TestLoadReportsAMissingFile(t *testing.T) {
-	if _, err := Load("/does/not/exist.yaml", noEnvironment); !errors.Is(err, os.ErrNotExist) {
+	if _, err := (Source{Path: "/does/not/exist.yaml", Getenv: noEnvironment}).Load(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -122,7 +122,7 @@ func TestManifestIsAccepted(t *testing.T) {
 		Data map[string]string `yaml:"data"`
 	}
 	decode(t, "../../../manifests/gateway/configmap.yaml", &manifest)
-	config, err := Load(write(t, manifest.Data["config.yaml"]), noEnvironment)
+	config, err := Source{Path: write(t, manifest.Data["config.yaml"]), Getenv: noEnvironment}.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

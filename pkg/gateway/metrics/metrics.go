@@ -50,6 +50,16 @@ const (
 	AuditLost AuditOutcome = "lost"
 )
 
+// Reload says what became of a changed configuration.
+type Reload string
+
+// The outcomes of gateway_config_reloads_total.
+const (
+	ReloadApplied Reload = "applied"
+	// ReloadRefused configurations make no sense; what held before still holds.
+	ReloadRefused Reload = "refused"
+)
+
 // Metrics records what the Gateway does. Make one with New; its methods are safe
 // for concurrent use.
 type Metrics struct {
@@ -61,6 +71,7 @@ type Metrics struct {
 	duration       *prometheus.HistogramVec
 	auditEvents    *prometheus.CounterVec
 	auditBuffer    prometheus.Gauge
+	reloads        *prometheus.CounterVec
 }
 
 // New makes the metrics and registers them. It panics if they are registered
@@ -90,9 +101,11 @@ func New(registerer prometheus.Registerer) *Metrics {
 		auditBuffer: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gateway_audit_buffer_events", Help: "Audit events that wait to be sent.",
 		}),
+		reloads: counter("gateway_config_reloads_total",
+			"Changes of the configuration while the process ran.", "outcome"),
 	}
 	registerer.MustRegister(m.received, m.deduplicated, m.rejected, m.created,
-		m.creationErrors, m.duration, m.auditEvents, m.auditBuffer)
+		m.creationErrors, m.duration, m.auditEvents, m.auditBuffer, m.reloads)
 	m.declare()
 	return m
 }
@@ -116,6 +129,9 @@ func (m *Metrics) declare() {
 	}
 	for _, outcome := range []AuditOutcome{AuditSent, AuditOverflow, AuditRejected, AuditLost} {
 		m.auditEvents.WithLabelValues(string(outcome))
+	}
+	for _, outcome := range []Reload{ReloadApplied, ReloadRefused} {
+		m.reloads.WithLabelValues(string(outcome))
 	}
 }
 
@@ -153,6 +169,11 @@ func (m *Metrics) Audit(outcome AuditOutcome, events int) {
 // AuditBuffered sets how many audit events wait.
 func (m *Metrics) AuditBuffered(events int) {
 	m.auditBuffer.Set(float64(events))
+}
+
+// Reloaded counts a changed configuration by what became of it.
+func (m *Metrics) Reloaded(outcome Reload) {
+	m.reloads.WithLabelValues(string(outcome)).Inc()
 }
 
 // Observe records one answered request. The endpoint must be a route of the

@@ -29,19 +29,33 @@ import (
 // cannot hold connections.
 const headerTimeout = 5 * time.Second
 
+// Options are what the Gateway runs with. All but Watch and Level are needed.
+type Options struct {
+	// Config is what holds at the start.
+	Config config.Config
+	// Watch tells what the configuration has become, until its context ends. nil
+	// means that it never changes.
+	Watch func(context.Context, func(config.Config, error)) error
+	// Rest reaches the API server.
+	Rest   *rest.Config
+	Logger *slog.Logger
+	// Level is the level of Logger. nil means that it never changes.
+	Level *slog.LevelVar
+}
+
 // Run is the Gateway from start to end. It returns nil after an orderly end, which
 // begins when ctx ends: everything that was accepted is then stored and audited.
-func Run(ctx context.Context, settings config.Config, restConfig *rest.Config, logger *slog.Logger) error {
+func Run(ctx context.Context, o Options) error {
+	settings, logger := o.Config, o.Logger
 	ctrllog.SetLogger(logr.FromSlogHandler(logger.Handler()))
 	klog.SetSlogLogger(logger)
-	kubernetes, err := connect(restConfig, settings.Kubernetes)
+	kubernetes, err := connect(o.Rest, settings.Kubernetes)
 	if err != nil {
 		return err
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	server := assemble(ctx, settings, kubernetes, metrics.New(registry), logger)
-	handler, err := server.Handler()
+	live, err := newLive(assemble(ctx, settings, kubernetes, metrics.New(registry), logger), o.Level)
 	if err != nil {
 		return err
 	}
@@ -58,8 +72,8 @@ func Run(ctx context.Context, settings config.Config, restConfig *rest.Config, l
 	scrapes := http.NewServeMux()
 	scrapes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	p := &process{
-		server: server, kubernetes: kubernetes, logger: logger,
-		api: httpServer(handler, settings.Server, logger), apiListener: api,
+		live: live, watch: o.Watch, kubernetes: kubernetes, logger: logger,
+		api: httpServer(live, settings.Server, logger), apiListener: api,
 		scrape: httpServer(scrapes, settings.Server, logger), scrapeListener: scrape,
 	}
 	logger.InfoContext(ctx, "the Gateway listens", "address", api.Addr().String(), "metrics_address", scrape.Addr().String())
@@ -113,7 +127,8 @@ func httpServer(handler http.Handler, settings config.Server, logger *slog.Logge
 
 // process is the running Gateway.
 type process struct {
-	server                      *Server
+	live                        *live
+	watch                       func(context.Context, func(config.Config, error)) error
 	kubernetes                  *cluster
 	logger                      *slog.Logger
 	api, scrape                 *http.Server
@@ -130,6 +145,11 @@ func (p *process) run(ctx context.Context) error {
 	group.Go(func() error { return serve("signals", p.api, p.apiListener) })
 	group.Go(func() error { return serve("metrics", p.scrape, p.scrapeListener) })
 	group.Go(func() error { return p.kubernetes.run(parts) })
+	if p.watch != nil {
+		group.Go(func() error {
+			return p.watch(parts, func(next config.Config, err error) { p.live.reload(parts, next, err) })
+		})
+	}
 	select {
 	case <-ctx.Done():
 		p.logger.InfoContext(ctx, "the Gateway is asked to stop")
@@ -144,8 +164,9 @@ func (p *process) run(ctx context.Context) error {
 // end stops taking requests, answers those that are here and sends the audit
 // events. Nothing is delayed when a part has failed already.
 func (p *process) end(parts context.Context, failed <-chan struct{}) error {
-	shutdown := p.server.Config.Shutdown
-	p.server.Health.Stop()
+	server := p.live.now()
+	shutdown := server.Config.Shutdown
+	server.Health.Stop()
 	delay := time.NewTimer(shutdown.Delay.Std())
 	defer delay.Stop()
 	select {
@@ -158,7 +179,7 @@ func (p *process) end(parts context.Context, failed <-chan struct{}) error {
 		_ = p.api.Close()
 	}
 	_ = within(parts, shutdown.AuditTimeout, func(ctx context.Context) error {
-		p.server.Audit.Close(ctx)
+		server.Audit.Close(ctx)
 		return nil
 	})
 	// Metrics come last, so that the end can be watched.

@@ -101,7 +101,7 @@ func TestAnEndInTheMiddleOfASignalLosesNothing(t *testing.T) {
 	defer stop()
 	where, ended := &addresses{found: make(chan [2]string, 1)}, make(chan error, 1)
 	go func() {
-		ended <- Run(ctx, localSettings(storage.URL), &rest.Config{Host: kubernetes.URL}, NewLogger(where, nil))
+		ended <- Run(ctx, Options{Config: localSettings(storage.URL), Rest: &rest.Config{Host: kubernetes.URL}, Logger: NewLogger(where, nil)})
 	}()
 	found := <-where.found
 	awaitReady(t, found[0])
@@ -211,7 +211,7 @@ func TestRunReportsWhatItCannotUse(t *testing.T) {
 		settings, restConfig := localSettings("http://127.0.0.1:1"), &rest.Config{Host: "http://127.0.0.1:1"}
 		settings.Audit.Enabled = false
 		change(&settings, restConfig)
-		err := Run(t.Context(), settings, restConfig, NewLogger(io.Discard, nil))
+		err := Run(t.Context(), Options{Config: settings, Rest: restConfig, Logger: NewLogger(io.Discard, nil)})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
