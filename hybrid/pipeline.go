@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -197,14 +198,15 @@ func (p *Pipeline) checkPorts(ctx context.Context, h *task.Handle) error {
 		h.Detail("chosen free when the cluster is made")
 		return nil
 	}
-	h.Detail("fixed: %d", len(p.suite.Endpoints))
+	h.Detail("fixed: %d", len(p.ports()))
 	return cluster.CheckPorts(ctx, p.state, p.ports())
 }
 
 // ports are the mappings that the suite's endpoints need.
 func (p *Pipeline) ports() []cluster.Port {
-	ports := make([]cluster.Port, len(p.suite.Endpoints))
-	for i, e := range p.suite.Endpoints {
+	endpoints := slices.Concat(p.suite.Endpoints, p.suite.Spare)
+	ports := make([]cluster.Port, len(endpoints))
+	for i, e := range endpoints {
 		ports[i] = cluster.Port{Name: e.Name, Node: e.NodePort}
 	}
 	return ports

@@ -29,6 +29,9 @@ type Suite struct {
 	Workloads []Workload
 	// Endpoints are the NodePorts the specs reach from the host.
 	Endpoints []Endpoint
+	// Spare are NodePorts that lead from the host to nothing yet: a spec opens
+	// them for a service of its own, such as one that it is going to disturb.
+	Spare []Endpoint
 	// Specs is the Ginkgo package, such as "./test/e2e/gateway".
 	Specs string
 	// Floors maps an import path below the module, such as "pkg/gateway", to
@@ -116,7 +119,12 @@ func (s Suite) Validate(root string) error {
 		}
 	}
 	ports := map[int32]string{}
-	for _, e := range s.Endpoints {
+	for _, e := range s.Spare {
+		if e.Path != "" {
+			v.addf("spare endpoint %s: nothing answers %s before the specs start", e.Name, e.Path)
+		}
+	}
+	for _, e := range slices.Concat(s.Endpoints, s.Spare) {
 		v.name("endpoint", e.Name)
 		if e.NodePort < 30000 || e.NodePort > 32767 {
 			v.addf("endpoint %s: port %d is outside the NodePort range 30000-32767", e.Name, e.NodePort)

@@ -41,6 +41,7 @@ func Gateway() hybrid.Suite {
 			{Name: EndpointDataStorage, NodePort: PortDataStorage, Path: "/health/ready"},
 			{Name: EndpointDataStorageMetrics, NodePort: PortDataStorageMetrics},
 		},
+		Spare: spares(),
 		Specs: "./test/e2e/gateway",
 		Floors: map[string]float64{
 			"cmd/gateway":            65,

@@ -55,6 +55,11 @@ func TestEndpointsOfSuitesAreInTheTable(t *testing.T) {
 		table[p.NodePort] = true
 	}
 	for _, suite := range All() {
+		for _, e := range suite.Spare {
+			if table[e.NodePort] {
+				t.Errorf("suite %s: spare port %d is in the table", suite.Name, e.NodePort)
+			}
+		}
 		for _, e := range suite.Endpoints {
 			if !table[e.NodePort] {
 				t.Errorf("suite %s: endpoint %s uses port %d, which is not in the table", suite.Name, e.Name, e.NodePort)

@@ -1,5 +1,11 @@
 package infrastructure
 
+import (
+	"fmt"
+
+	"github.com/hybrid-e2e/hybrid/hybrid"
+)
+
 // The NodePorts of all suites: APIs on 30080 + n, metrics on 30180 + n, where n
 // counts the services. The Gateway's metrics keep 30090, the port that its
 // dashboards were made for. Every NodePort in the manifests is explicit, so the API
@@ -10,6 +16,27 @@ const (
 	PortDataStorage        int32 = 30081
 	PortDataStorageMetrics int32 = 30181
 )
+
+// Spare NodePorts are for the services that specs start themselves because they
+// are going to disturb them.
+const (
+	// SparePorts is how many there are; the specs of a suite share them out.
+	SparePorts           = 18
+	firstSparePort int32 = 30100
+)
+
+// Spare returns the spare endpoint with the number, from 0 to SparePorts-1.
+func Spare(number int) hybrid.Endpoint {
+	return hybrid.Endpoint{Name: fmt.Sprintf("spare-%d", number), NodePort: firstSparePort + int32(number)} //nolint:gosec // The number is small.
+}
+
+func spares() []hybrid.Endpoint {
+	all := make([]hybrid.Endpoint, SparePorts)
+	for i := range all {
+		all[i] = Spare(i)
+	}
+	return all
+}
 
 // Port is one row of the table of NodePorts.
 type Port struct {

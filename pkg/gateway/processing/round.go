@@ -154,14 +154,24 @@ func (r *round) createOnce(ctx context.Context, request *v1alpha1.RemediationReq
 	return nil
 }
 
-// read gets the request as it is now in the API server.
+// read finds the request as it is now in the API server. It lists, as attempt does,
+// so that the Gateway needs one permission less.
 func (r *round) read(ctx context.Context, request *v1alpha1.RemediationRequest) (*v1alpha1.RemediationRequest, error) {
 	d := r.deduplicator
-	current := &v1alpha1.RemediationRequest{}
+	var existing v1alpha1.RemediationRequestList
 	err := d.options.Retry.Do(ctx, func(ctx context.Context) error {
-		return d.live.Get(ctx, client.ObjectKeyFromObject(request), current)
+		return d.live.List(ctx, &existing, client.InNamespace(request.Namespace),
+			client.MatchingFields{v1alpha1.SignalFingerprintField: r.fingerprint})
 	})
-	return current, err
+	if err != nil {
+		return nil, err
+	}
+	for i := range existing.Items {
+		if existing.Items[i].Name == request.Name {
+			return &existing.Items[i], nil
+		}
+	}
+	return nil, apierrors.NewNotFound(v1alpha1.GroupVersion().WithResource("remediationrequests").GroupResource(), request.Name)
 }
 
 // settle writes the first count of a request that this round has created,

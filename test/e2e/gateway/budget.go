@@ -22,7 +22,11 @@ const (
 	// rolloutBudget is for pods to stop and others to become ready. A service may
 	// take 45 s to stop.
 	rolloutBudget = 90 * time.Second
-	// specBudget bounds a whole spec, serialBudget one that restarts something.
+	// drainBudget is for the audit events of an outage to reach DataStorage's table.
+	drainBudget = 60 * time.Second
+	// outage is how long a store is away.
+	outage = 20 * time.Second
+	// specBudget bounds a whole spec, serialBudget one that starts or stops something.
 	specBudget   = 60 * time.Second
 	serialBudget = 4 * time.Minute
 

@@ -2,102 +2,153 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
-	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// The specs of this file are Serial: they stop or add pods that all others use.
+// The specs of this file disturb what they test, so each has an instance of its
+// own: others need not wait for it.
 
 func (s *system) restart() {
-	Describe("Gateway restart", Serial, Label("restart", "deduplication"), func() {
+	Describe("Gateway restart", Label("restart", "deduplication"), func() {
 		It("keeps deduplicating, since Kubernetes is its only memory", SpecTimeout(serialBudget), func(ctx SpecContext) {
+			own := s.startReady(ctx, instance{workloads: []string{"gateway"}, spare: spareOfRestart})
 			ns := s.namespace(ctx)
 			body := webhook(podAlert(ns, "api-0"))
-			first := s.send(ctx, call{body: body}).signal(http.StatusCreated)
-			s.send(ctx, call{body: body}).signal(http.StatusAccepted)
+			first := own.send(ctx, call{body: body}).signal(http.StatusCreated)
+			own.send(ctx, call{body: body}).signal(http.StatusAccepted)
 
-			s.replaceGateway(ctx)
+			Expect(own.stopGateway(ctx)).To(Equal(int32(0)), "exit code after SIGTERM")
+			own.awaitGateway(ctx)
 
-			after := s.send(ctx, call{body: body}).signal(http.StatusAccepted)
+			after := own.send(ctx, call{body: body}).signal(http.StatusAccepted)
 			Expect(after.Name).To(Equal(first.Name))
 			Expect(after.OccurrenceCount).To(Equal(int64(3)))
 			Expect(occurrences(s.onlyRequest(ctx, ns))).To(Equal(int64(3)))
 			// The events of the process that stopped were flushed before it ended.
-			s.expectAudit(ctx, first.Name, map[string]int{eventReceived: 1, eventCreated: 1, eventDeduplicated: 2})
+			own.expectAudit(ctx, first.Name, map[string]int{eventReceived: 1, eventCreated: 1, eventDeduplicated: 2})
 		})
 	})
 }
 
 func (s *system) replicas() {
-	Describe("Three replicas", Serial, Label("replicas", "deduplication"), func() {
-		It("open one request for 100 identical alerts and count each of them", SpecTimeout(serialBudget), func(ctx SpecContext) {
-			const alerts = 100
-			ns := s.namespace(ctx)
-			DeferCleanup(func(ctx context.Context) {
-				s.scale(ctx, "gateway", 1)
-				s.awaitGateway(ctx)
-			}, NodeTimeout(serialBudget))
-			s.scale(ctx, "gateway", 3)
+	Describe("Three replicas", Label("replicas", "deduplication", "concurrency"), func() {
+		It("count 100 identical alerts in one request and keep 50 different ones apart", SpecTimeout(serialBudget), func(ctx SpecContext) {
+			const alerts, problems = 100, 50
+			own := s.start(ctx, instance{workloads: []string{"gateway"}, spare: spareOfReplicas, adjust: func(d *appsv1.Deployment) {
+				d.Spec.Replicas = new(int32(3))
+			}})
+			Eventually(own.readyPods, rolloutBudget, poll).WithContext(ctx).WithArguments("gateway").Should(HaveLen(3))
+			own.awaitGateway(ctx)
 
-			calls := make([]call, alerts)
-			for i := range calls {
-				calls[i].body = webhook(podAlert(ns, "api-0"))
+			same, different := s.namespace(ctx), s.namespace(ctx)
+			identical, distinct := make([]call, alerts), make([]call, problems)
+			for i := range identical {
+				identical[i].body = webhook(podAlert(same, "api-0"))
 			}
-			expectOneOf(s.sendAll(ctx, calls), alerts)
-			Expect(occurrences(s.onlyRequest(ctx, ns))).To(Equal(int64(alerts)))
+			for i := range distinct {
+				distinct[i].body = webhook(podAlert(different, fmt.Sprintf("api-%d", i)))
+			}
+			expectOneOf(own.sendAll(ctx, identical), alerts)
+			Expect(occurrences(s.onlyRequest(ctx, same))).To(Equal(int64(alerts)))
+			Expect(statuses(own.sendAll(ctx, distinct))).To(Equal(map[int]int{http.StatusCreated: problems}))
+			requests := s.requests(ctx, different)
+			Expect(requests).To(HaveLen(problems))
+			for _, rr := range requests {
+				Expect(occurrences(rr)).To(Equal(int64(1)))
+			}
 		})
 	})
 }
 
-func (s *system) redisOutage() {
-	Describe("Redis outage", Serial, Label("redis", "audit"), func() {
-		It("does not stop DataStorage from accepting, and nothing is lost", SpecTimeout(serialBudget), func(ctx SpecContext) {
-			ns := s.namespace(ctx)
-			trail := map[string]int{eventReceived: 1, eventCreated: 1}
-			before := s.send(ctx, call{body: webhook(podAlert(ns, "before"))}).signal(http.StatusCreated)
-
-			DeferCleanup(func(ctx context.Context) { s.scale(ctx, "redis", 1) }, NodeTimeout(serialBudget))
-			s.scale(ctx, "redis", 0)
-
-			during := s.send(ctx, call{body: webhook(podAlert(ns, "during"))}).signal(http.StatusCreated)
-			s.expectAudit(ctx, during.Name, trail)
-			stored := s.storeEvent(ctx, during.Name)
-			Expect(stored).To(Equal("stored"), "written directly, for there is no queue")
-			ready, err := s.get(ctx, infrastructure.EndpointDataStorage, "/health/ready")
+func (s *system) rollingUpdate() {
+	Describe("Rolling update", Label("restart"), func() {
+		It("of the Gateway under load fails no request", SpecTimeout(serialBudget), func(ctx SpecContext) {
+			own := s.startReady(ctx, instance{
+				workloads: []string{"gateway"}, spare: spareOfRollingUpdate,
+				// kube-proxy forgets an endpoint within a second or two; here it shares
+				// two processors with all other specs.
+				config: deployedConfig + "\nshutdown:\n  delay: 8s\n",
+			})
+			ns, since := s.namespace(ctx), time.Now()
+			load := own.startLoad(ctx, ns, 4, 50*time.Millisecond)
+			before, err := own.readyPods(ctx, "gateway")
 			Expect(err).NotTo(HaveOccurred())
-			Expect(ready.status).To(Equal(http.StatusOK), string(ready.body))
 
-			s.scale(ctx, "redis", 1)
-			after := s.send(ctx, call{body: webhook(podAlert(ns, "after"))}).signal(http.StatusCreated)
-			s.expectAudit(ctx, before.Name, trail)
-			s.expectAudit(ctx, after.Name, trail)
-			s.expectAudit(ctx, during.Name, map[string]int{eventReceived: 1, eventCreated: 1, "spec.outage.witnessed": 1})
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"template":{"metadata":{"annotations":{"spec":"updated"}}}}}`))
+			Expect(s.kube.Patch(ctx, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: own.env.Namespace, Name: "gateway"}}, patch)).To(Succeed())
+			Eventually(own.readyPods, rolloutBudget, poll).WithContext(ctx).WithArguments("gateway").
+				Should(And(HaveLen(1), Not(Equal(before))))
+			after := load.answered()
+			Eventually(load.answered, answerBudget, poll).WithContext(ctx).Should(BeNumerically(">", after+10), "answers of the new pod")
+
+			s.expectStored(ctx, ns, since, load.stop())
 		})
 	})
 }
 
-// storeEvent sends one event to DataStorage itself, as another service would, and
-// returns what became of it.
-func (s *system) storeEvent(ctx context.Context, correlation string) string {
-	GinkgoHelper()
-	a, err := s.postAudit(ctx, auditEvent{
-		ID: uuid.NewString(), Version: "1.0", Timestamp: time.Now().UTC(), Type: "spec.outage.witnessed",
-		Category: "spec", Action: "witnessed", Outcome: "success", Severity: "info",
-		ActorType: "user", ActorID: "spec", ResourceType: "RemediationRequest", ResourceID: correlation,
-		CorrelationID: correlation, Data: map[string]any{"redis": "down"},
+func (s *system) stopInABurst() {
+	Describe("SIGTERM", Label("restart"), func() {
+		It("during a burst loses nothing that was accepted", SpecTimeout(serialBudget), func(ctx SpecContext) {
+			const senders, each = 20, 6
+			own := s.startReady(ctx, instance{
+				workloads: []string{"gateway"}, spare: spareOfBurst,
+				// Without the pause for load balancers the senders meet the closed door.
+				config: deployedConfig + quickStop,
+			})
+			ns, since := s.namespace(ctx), time.Now()
+			b := own.startBurst(ctx, ns, senders, each)
+			Eventually(b.answered, answerBudget).WithContext(ctx).Should(BeNumerically(">=", senders))
+			Expect(own.stopGateway(ctx)).To(Equal(int32(0)), "exit code after SIGTERM")
+			b.wait()
+
+			requests, events := s.requests(ctx, ns), map[string]int{}
+			Expect(requests).To(HaveLen(senders * each))
+			for _, rr := range requests {
+				tries := b.tries(rr.Spec.TargetResource.Name)
+				Expect(occurrences(rr)).To(And(BeNumerically(">=", 1), BeNumerically("<=", tries)))
+				// Received and created, and one for each alert that came again.
+				events[rr.Name] = 1 + int(occurrences(rr))
+			}
+			Eventually(s.auditIn, auditBudget, poll).WithContext(ctx).WithArguments(ns, since).Should(Equal(events))
+		})
 	})
-	Expect(err).NotTo(HaveOccurred())
-	Expect(a.status).To(Equal(http.StatusCreated), string(a.body))
-	var body struct {
-		Status string `json:"status"`
-	}
-	Expect(json.Unmarshal(a.body, &body)).To(Succeed())
-	return body.Status
+}
+
+func (s *system) reload() {
+	Describe("Configuration", Label("configuration"), func() {
+		It("takes effect without a restart, and is kept when the new one makes no sense", SpecTimeout(serialBudget), func(ctx SpecContext) {
+			own := s.startReady(ctx, instance{workloads: []string{"gateway"}, spare: spareOfReload, config: deployedConfig})
+			ns := s.namespace(ctx)
+			body := webhook(podAlert(ns, "api-0"))
+			own.send(ctx, call{body: body}).signal(http.StatusCreated)
+
+			own.configure(ctx, deployedConfig+"\nserver:\n  max_body_bytes: 64\n")
+			answered := func(ctx context.Context) (int, error) {
+				a, err := own.post(ctx, call{body: body})
+				return a.status, err
+			}
+			Eventually(answered, rolloutBudget, poll).WithContext(ctx).Should(Equal(http.StatusRequestEntityTooLarge))
+
+			own.configure(ctx, deployedConfig+"\nserver:\n  max_body_bites: 1\n")
+			Eventually(func(ctx context.Context) (string, error) {
+				log, err := own.gatewayLog(ctx, time.Time{})
+				return string(log), err
+			}, rolloutBudget, poll).WithContext(ctx).Should(And(
+				ContainSubstring("the changed configuration is refused"), ContainSubstring("field max_body_bites not found")))
+			Expect(answered(ctx)).To(Equal(http.StatusRequestEntityTooLarge), "what held before still holds")
+			pods, err := own.pods(ctx, "gateway")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(pods).To(HaveLen(1))
+			Expect(pods[0].Status.ContainerStatuses[0].RestartCount).To(Equal(int32(0)))
+		})
+	})
 }

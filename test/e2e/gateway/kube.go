@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -14,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -21,20 +23,37 @@ import (
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
 )
 
+// specLabel marks the namespaces of specs.
+const specLabel = "hybrid.local/gateway-spec"
+
 // namespace creates a namespace for the running spec. Afterwards the requests in
-// it are attached to the report of a spec that failed, and it is deleted without
-// waiting for its end.
+// it are attached to the report of a spec that failed. It is deleted at the end of
+// the suite: to empty a namespace the cluster looks for objects of every kind, which
+// would slow down the specs that still run.
 func (s *system) namespace(ctx context.Context) string {
 	GinkgoHelper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "gateway-spec-"}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "gateway-spec-", Labels: map[string]string{specLabel: ""}}}
 	Expect(s.kube.Create(ctx, ns)).To(Succeed())
 	DeferCleanup(func(ctx context.Context) {
 		if CurrentSpecReport().Failed() {
 			s.attachRequests(ctx, ns.Name)
 		}
-		Expect(client.IgnoreNotFound(s.kube.Delete(ctx, ns))).To(Succeed())
 	})
 	return ns.Name
+}
+
+// deleteNamespaces deletes the namespaces of all specs without waiting for their
+// end.
+func (s *system) deleteNamespaces(ctx context.Context) error {
+	var all corev1.NamespaceList
+	if err := s.kube.List(ctx, &all, client.HasLabels{specLabel}); err != nil {
+		return fmt.Errorf("list the namespaces of the specs: %w", err)
+	}
+	var errs []error
+	for i := range all.Items {
+		errs = append(errs, client.IgnoreNotFound(s.kube.Delete(ctx, &all.Items[i])))
+	}
+	return errors.Join(errs...)
 }
 
 // attachRequests adds what is in the namespace to the report. It never fails the
@@ -143,20 +162,33 @@ func ready(pod *corev1.Pod) bool {
 	return false
 }
 
-// replaceGateway deletes the only Gateway pod, gracefully, and waits until another
-// one answers and the old one has gone.
-func (s *system) replaceGateway(ctx context.Context) {
+// stopGateway asks the only Gateway pod to stop and returns how it exited.
+func (s *system) stopGateway(ctx context.Context) int32 {
 	GinkgoHelper()
 	before, err := s.readyPods(ctx, "gateway")
 	Expect(err).NotTo(HaveOccurred())
 	Expect(before).To(HaveLen(1))
+	watch, err := s.clientset.CoreV1().Pods(s.env.Namespace).Watch(ctx,
+		metav1.SingleObject(metav1.ObjectMeta{Name: before[0]}))
+	Expect(err).NotTo(HaveOccurred())
+	defer watch.Stop()
 	old := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.env.Namespace, Name: before[0]}}
 	Expect(s.kube.Delete(ctx, old)).To(Succeed())
-	Eventually(func(ctx context.Context) bool {
-		return apierrors.IsNotFound(s.kube.Get(ctx, client.ObjectKeyFromObject(old), &corev1.Pod{}))
-	}, rolloutBudget, poll).WithContext(ctx).Should(BeTrue(), "the old pod has gone")
-	Eventually(s.readyPods, rolloutBudget, poll).WithContext(ctx).WithArguments("gateway").Should(HaveLen(1))
-	s.awaitGateway(ctx)
+	var last *corev1.ContainerStateTerminated
+	for event := range watch.ResultChan() {
+		pod, ok := event.Object.(*corev1.Pod)
+		Expect(ok).To(BeTrue(), "watch told %v", event.Object)
+		for i := range pod.Status.ContainerStatuses {
+			if ended := pod.Status.ContainerStatuses[i].State.Terminated; ended != nil {
+				last = ended
+			}
+		}
+		if event.Type == apiwatch.Deleted {
+			break
+		}
+	}
+	Expect(last).NotTo(BeNil(), "nothing tells how pod "+before[0]+" ended")
+	return last.ExitCode
 }
 
 // awaitGateway waits until the host reaches a ready Gateway.

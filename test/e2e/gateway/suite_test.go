@@ -31,7 +31,8 @@ func TestGateway(t *testing.T) {
 		s.alerts, s.events, s.content, s.validation, s.eventValidation, s.batches,
 		s.authentication, s.errors, s.mediaTypes, s.replay, s.clocks, s.cors, s.securityHeaders,
 		s.lifecycle, s.logs, s.health, s.auditTrail,
-		s.metricsExact, s.metricsOfRefusals, s.replicas, s.restart, s.redisOutage,
+		s.metricsExact, s.metricsOfRefusals,
+		s.replicas, s.restart, s.rollingUpdate, s.stopInABurst, s.reload, s.permissions, s.redisOutage, s.postgresqlOutage,
 	} {
 		describe()
 	}
@@ -67,6 +68,7 @@ func (s *system) setUp() {
 	SynchronizedAfterSuite(func() {}, func(ctx SpecContext) {
 		if s.kube != nil {
 			Expect(s.deleteSenders(ctx, made)).To(Succeed())
+			Expect(s.deleteNamespaces(ctx)).To(Succeed())
 		}
 		if tearDown != nil {
 			Expect(tearDown(ctx)).To(Succeed())

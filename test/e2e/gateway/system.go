@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,8 +25,10 @@ type system struct {
 	env hybrid.Environment
 	// kube reads straight from the API server; it has no cache.
 	kube client.Client
-	// clientset is for what kube does not offer: logs and tokens.
+	// clientset is for what kube does not offer: logs, tokens and commands in a
+	// container, which config is for too.
 	clientset kubernetes.Interface
+	config    *rest.Config
 	http      *http.Client
 	// token belongs to a sender that may post signals, stranger to one that the
 	// cluster knows and that may not.
@@ -62,7 +65,7 @@ func (s *system) connect(env hybrid.Environment) error {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return err
 	}
-	s.env = env
+	s.env, s.config = env, config
 	if s.kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return fmt.Errorf("connect to the cluster: %w", err)
 	}

@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+)
+
+func (s *system) redisOutage() {
+	Describe("Redis outage", Label("redis", "audit"), func() {
+		It("does not stop DataStorage from accepting, and nothing is lost", SpecTimeout(serialBudget), func(ctx SpecContext) {
+			own := s.startReady(ctx, instance{
+				workloads: []string{"postgresql", "redis", "datastorage", "gateway"},
+				spare:     spareOfRedis, spareStorage: spareOfRedisStorage,
+			})
+			ns := s.namespace(ctx)
+			trail := map[string]int{eventReceived: 1, eventCreated: 1}
+			before := own.send(ctx, call{body: webhook(podAlert(ns, "before"))}).signal(http.StatusCreated)
+
+			own.scale(ctx, "redis", 0)
+
+			during := own.send(ctx, call{body: webhook(podAlert(ns, "during"))}).signal(http.StatusCreated)
+			own.expectAudit(ctx, during.Name, trail)
+			Expect(own.witness(ctx, during.Name)).To(Equal("stored"), "written directly, for there is no queue")
+			ready, err := own.get(ctx, infrastructure.EndpointDataStorage, "/health/ready")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(ready.status).To(Equal(http.StatusOK), string(ready.body))
+
+			own.scale(ctx, "redis", 1)
+			after := own.send(ctx, call{body: webhook(podAlert(ns, "after"))}).signal(http.StatusCreated)
+			own.expectAudit(ctx, before.Name, trail)
+			own.expectAudit(ctx, after.Name, trail)
+			own.expectAudit(ctx, during.Name, map[string]int{eventReceived: 1, eventCreated: 1, "spec.outage.witnessed": 1})
+		})
+	})
+}
+
+func (s *system) postgresqlOutage() {
+	Describe("PostgreSQL outage", Label("postgresql", "audit"), func() {
+		It("of 20 s under load leaves every audit event in its place", SpecTimeout(serialBudget), func(ctx SpecContext) {
+			own := s.startReady(ctx, instance{
+				workloads: []string{"postgresql", "redis", "datastorage", "gateway"},
+				spare:     spareOfPostgreSQL, spareStorage: spareOfPostgreSQLStorage, adjust: stoppable,
+			})
+			Eventually(own.witness, settleBudget, poll).WithContext(ctx).WithArguments("before").Should(Equal("stored"))
+			ns, since := s.namespace(ctx), time.Now()
+			load := own.startLoad(ctx, ns, 1, 100*time.Millisecond)
+
+			own.stopPostgreSQL(ctx)
+			Eventually(own.witness, settleBudget, poll).WithContext(ctx).WithArguments("during").Should(Equal("queued"))
+			Consistently(own.witness, outage, 10*poll).WithContext(ctx).WithArguments("during").Should(Equal("queued"))
+			own.startPostgreSQL(ctx)
+			Eventually(own.witness, rolloutBudget, poll).WithContext(ctx).WithArguments("after").Should(Equal("stored"))
+
+			own.expectStored(ctx, ns, since, load.stop())
+		})
+	})
+}
+
+// witness sends one event to DataStorage itself, as another service would, and
+// returns what became of it.
+func (s *system) witness(ctx context.Context, correlation string) (string, error) {
+	a, err := s.postAudit(ctx, auditEvent{
+		ID: uuid.NewString(), Version: "1.0", Timestamp: time.Now().UTC(), Type: "spec.outage.witnessed",
+		Category: "spec", Action: "witnessed", Outcome: "success", Severity: "info",
+		ActorType: "user", ActorID: "spec", ResourceType: "RemediationRequest", ResourceID: correlation,
+		CorrelationID: correlation, Data: map[string]any{"store": "down"},
+	})
+	if err != nil {
+		return "", err
+	}
+	var body struct {
+		Status string `json:"status"`
+	}
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		return "", err
+	}
+	want := map[string]int{"stored": http.StatusCreated, "queued": http.StatusAccepted}
+	if want[body.Status] != a.status {
+		return "", StopTrying("DataStorage answered " + string(a.body))
+	}
+	return body.Status, nil
+}
