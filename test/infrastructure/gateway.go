@@ -11,10 +11,12 @@ const (
 	EndpointGatewayMetrics     = "gateway-metrics"
 	EndpointDataStorage        = "datastorage"
 	EndpointDataStorageMetrics = "datastorage-metrics"
+	EndpointAlertmanager       = "alertmanager"
 )
 
 // Gateway declares the suite of the Gateway: the service itself, DataStorage,
-// which keeps its audit trail, and the two stores behind that.
+// which keeps its audit trail, the two stores behind that, and Alertmanager, which
+// sends the Gateway alerts as in a real cluster.
 func Gateway() hybrid.Suite {
 	return hybrid.Suite{
 		Name:      "gateway",
@@ -24,22 +26,25 @@ func Gateway() hybrid.Suite {
 			{Name: "datastorage", Dockerfile: "docker/data-storage.Dockerfile", Coverage: true},
 			{Name: "postgresql", Dockerfile: "docker/postgresql.Dockerfile"},
 			{Name: "redis", Dockerfile: "docker/redis.Dockerfile"},
+			{Name: "alertmanager", Dockerfile: "docker/alertmanager.Dockerfile"},
 		},
 		Setup:   []string{"manifests/namespaces", "manifests/crds"},
 		Secrets: storeSecrets(),
-		// No workload waits for another: both services stay up and retry until
-		// what they need has come.
+		// No workload waits for another: the services stay up and retry until what
+		// they need has come.
 		Workloads: []hybrid.Workload{
 			{Name: "postgresql", Manifests: "manifests/postgresql"},
 			{Name: "redis", Manifests: "manifests/redis"},
 			{Name: "datastorage", Manifests: "manifests/datastorage"},
 			{Name: "gateway", Manifests: "manifests/gateway"},
+			{Name: "alertmanager", Manifests: "manifests/alertmanager"},
 		},
 		Endpoints: []hybrid.Endpoint{
 			{Name: EndpointGateway, NodePort: PortGateway, Path: "/ready"},
 			{Name: EndpointGatewayMetrics, NodePort: PortGatewayMetrics},
 			{Name: EndpointDataStorage, NodePort: PortDataStorage, Path: "/health/ready"},
 			{Name: EndpointDataStorageMetrics, NodePort: PortDataStorageMetrics},
+			{Name: EndpointAlertmanager, NodePort: PortAlertmanager, Path: "/-/ready"},
 		},
 		Spare: spares(),
 		Specs: "./test/e2e/gateway",

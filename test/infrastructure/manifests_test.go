@@ -26,6 +26,7 @@ type manifests struct {
 	deployments map[string]appsv1.Deployment
 	services    map[string]corev1.Service
 	namespaces  map[string]corev1.Namespace
+	configs     map[string]corev1.ConfigMap
 	// secrets are the names of Secret objects written down in a manifest.
 	secrets []string
 }
@@ -37,6 +38,7 @@ func readManifests(t *testing.T, suite hybrid.Suite) manifests {
 		deployments: map[string]appsv1.Deployment{},
 		services:    map[string]corev1.Service{},
 		namespaces:  map[string]corev1.Namespace{},
+		configs:     map[string]corev1.ConfigMap{},
 	}
 	folders := append([]string{}, suite.Setup...)
 	for _, w := range suite.Workloads {
@@ -89,6 +91,8 @@ func (m *manifests) add(t *testing.T, file string, document []byte) {
 		m.services[object.Name] = strict[corev1.Service](t, file, document)
 	case "Namespace":
 		m.namespaces[object.Name] = strict[corev1.Namespace](t, file, document)
+	case "ConfigMap":
+		m.configs[object.Name] = strict[corev1.ConfigMap](t, file, document)
 	case "Secret":
 		m.secrets = append(m.secrets, object.Name)
 	}

@@ -15,6 +15,9 @@ const (
 	PortGatewayMetrics     int32 = 30090
 	PortDataStorage        int32 = 30081
 	PortDataStorageMetrics int32 = 30181
+	// Alertmanager comes fourth; 30082 and 30182 are those of SignalProcessing. It
+	// serves its metrics on the port of its API.
+	PortAlertmanager int32 = 30083
 )
 
 // Spare NodePorts are for the services that specs start themselves because they
@@ -56,5 +59,6 @@ func Ports() []Port {
 		{Service: "gateway", Name: "metrics", NodePort: PortGatewayMetrics},
 		{Service: "datastorage", Name: "http", NodePort: PortDataStorage},
 		{Service: "datastorage", Name: "metrics", NodePort: PortDataStorageMetrics},
+		{Service: "alertmanager", Name: "http", NodePort: PortAlertmanager},
 	}
 }
