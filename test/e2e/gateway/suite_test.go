@@ -31,8 +31,7 @@ func TestGateway(t *testing.T) {
 		s.alerts, s.events, s.content, s.validation, s.eventValidation, s.batches,
 		s.authentication, s.errors, s.mediaTypes, s.replay, s.clocks, s.cors, s.securityHeaders,
 		s.lifecycle, s.logs, s.health, s.auditTrail,
-		s.metricsExact, s.metricsOfRefusals,
-		s.replicas, s.restart, s.rollingUpdate, s.stopInABurst, s.reload, s.permissions, s.redisOutage, s.postgresqlOutage,
+		s.alertmanager, s.metricsExact, s.metricsOfRefusals, s.replicas, s.restart, s.redisOutage, s.rollingUpdate, s.stopInABurst, s.reload, s.permissions, s.postgresqlOutage,
 	} {
 		describe()
 	}
