@@ -2,13 +2,17 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/hybrid-e2e/hybrid/api/remediation/v1alpha1"
 )
@@ -129,4 +133,74 @@ func labelsFingerprint(a alert) string {
 		labels[model.LabelName(name)] = model.LabelValue(value)
 	}
 	return labels.Fingerprint().String()
+}
+
+// realEvents forwards what the cluster reports about pods that really fail.
+func (s *system) realEvents() {
+	Describe("Events of the cluster", Label("clients"), func() {
+		DescribeTable("about a pod that fits on no node become one critical request",
+			func(ctx SpecContext, api func() rest.Interface) {
+				ns := s.namespace(ctx)
+				pod := s.troubledPod(ctx, ns)
+				pod.Spec.NodeSelector = map[string]string{"hybrid.test/no-node": "has-this"}
+				Expect(s.kube.Create(ctx, pod)).To(Succeed())
+				event := s.awaitEvent(ctx, pod, "FailedScheduling", 1)
+
+				body := s.serialised(ctx, api(), event)
+				s.send(ctx, call{path: routeEvent, body: body}).signal(http.StatusCreated)
+				s.expectEventRequest(ctx, event, body, v1alpha1.SeverityCritical,
+					map[string]string{"component": "default-scheduler"})
+			},
+			entry("read by core/v1", func() rest.Interface { return s.clientset.CoreV1().RESTClient() }),
+			entry("read by events.k8s.io/v1", func() rest.Interface { return s.clientset.EventsV1().RESTClient() }),
+		)
+
+		It("about a pod that crashes become one request, whichever API they are read by", SpecTimeout(specBudget), func(ctx SpecContext) {
+			ns := s.namespace(ctx)
+			pod := s.troubledPod(ctx, ns)
+			Expect(s.kube.Create(ctx, pod)).To(Succeed())
+			event := s.awaitEvent(ctx, pod, "BackOff", 1)
+			core, events := s.clientset.CoreV1().RESTClient(), s.clientset.EventsV1().RESTClient()
+			body := s.serialised(ctx, core, event)
+			first := s.send(ctx, call{path: routeEvent, body: body}).signal(http.StatusCreated)
+			s.expectEventRequest(ctx, event, body, v1alpha1.SeverityWarning,
+				map[string]string{"component": "kubelet", "host": event.Source.Host})
+
+			s.touch(ctx, pod)
+			again := s.awaitEvent(ctx, pod, "BackOff", event.Count+1)
+			Expect(again.UID).To(Equal(event.UID))
+			for i, api := range []rest.Interface{core, events} {
+				a := s.send(ctx, call{path: routeEvent, body: s.serialised(ctx, api, again)}).signal(http.StatusAccepted)
+				Expect(a.Name).To(Equal(first.Name))
+				Expect(a.OccurrenceCount).To(Equal(int64(i + 2)))
+				Expect(occurrences(s.onlyRequest(ctx, ns))).To(Equal(int64(i + 2)))
+			}
+		})
+	})
+}
+
+// expectEventRequest asserts that the namespace of the event holds one request,
+// which says what the event said when it was sent as body.
+func (s *system) expectEventRequest(ctx context.Context, event *corev1.Event, body []byte,
+	severity v1alpha1.Severity, origin map[string]string,
+) {
+	GinkgoHelper()
+	about := event.InvolvedObject
+	rr := s.onlyRequest(ctx, about.Namespace)
+	Expect(rr.Spec.OriginalPayload).To(Equal(strings.TrimSpace(string(body))))
+	Expect(rr.Spec.FiringTime.Time).To(BeTemporally("==", begin(event)))
+	rr.Spec.FiringTime, rr.Spec.ReceivedTime, rr.Spec.OriginalPayload = metav1.Time{}, metav1.Time{}, ""
+	labels := map[string]string{"reason": event.Reason, "type": "Warning"}
+	maps.Copy(labels, origin)
+	Expect(rr.Spec).To(Equal(v1alpha1.RemediationRequestSpec{
+		SignalFingerprint: fingerprint(event.Reason, about.Namespace, "Pod", about.Name),
+		SignalName:        event.Reason,
+		Severity:          severity,
+		SignalType:        v1alpha1.SignalTypeKubernetesEvent,
+		SignalSource:      "kubernetes-events",
+		TargetType:        v1alpha1.TargetTypeKubernetes,
+		TargetResource:    v1alpha1.TargetResource{Kind: "Pod", Name: about.Name, Namespace: about.Namespace},
+		SignalLabels:      labels,
+		SignalAnnotations: map[string]string{"message": event.Message},
+	}))
 }
