@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -60,22 +61,26 @@ func (s *system) audit(ctx context.Context, correlation string) (auditPage, erro
 // auditIn counts the Gateway's events about one namespace since a moment by their
 // correlation id.
 func (s *system) auditIn(ctx context.Context, namespace string, since time.Time) (map[string]int, error) {
-	page, err := s.queryAudit(ctx, url.Values{
-		"event_category": {"gateway"}, "since": {since.UTC().Format(time.RFC3339Nano)},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if page.Pagination.HasMore {
-		return nil, fmt.Errorf("more than %d events since %s", page.Pagination.Limit, since)
-	}
-	counts := map[string]int{}
-	for _, e := range page.Data {
-		if e.Namespace == namespace {
-			counts[e.CorrelationID]++
+	// Events that come in meanwhile move others to the next page: each counts once.
+	counts, seen := map[string]int{}, map[string]bool{}
+	for offset := 0; ; {
+		page, err := s.queryAudit(ctx, url.Values{
+			"event_category": {"gateway"}, "since": {since.UTC().Format(time.RFC3339Nano)}, "offset": {strconv.Itoa(offset)},
+		})
+		if err != nil {
+			return nil, err
 		}
+		for _, e := range page.Data {
+			if e.Namespace == namespace && !seen[e.ID] {
+				seen[e.ID] = true
+				counts[e.CorrelationID]++
+			}
+		}
+		if !page.Pagination.HasMore {
+			return counts, nil
+		}
+		offset += len(page.Data)
 	}
-	return counts, nil
 }
 
 // queryAudit asks DataStorage for as many events as it gives at once.

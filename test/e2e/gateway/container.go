@@ -22,8 +22,10 @@ const outageFile = "/var/lib/postgresql/data/outage"
 // data: its container waits while outageFile exists.
 func stoppable(d *appsv1.Deployment) {
 	if d.Name == "postgresql" {
-		d.Spec.Template.Spec.Containers[0].Command = []string{"/bin/sh", "-c",
-			"while [ -e " + outageFile + " ]; do sleep 0.1; done; exec /usr/local/bin/hybrid-postgresql"}
+		d.Spec.Template.Spec.Containers[0].Command = []string{
+			"/bin/sh", "-c",
+			"while [ -e " + outageFile + " ]; do sleep 0.1; done; exec /usr/local/bin/hybrid-postgresql",
+		}
 	}
 }
 

@@ -31,7 +31,9 @@ func TestGateway(t *testing.T) {
 		s.alerts, s.events, s.content, s.validation, s.eventValidation, s.batches,
 		s.authentication, s.errors, s.mediaTypes, s.replay, s.clocks, s.cors, s.securityHeaders,
 		s.lifecycle, s.logs, s.health, s.auditTrail,
-		s.alertmanager, s.realEvents, s.metricsExact, s.metricsOfRefusals, s.replicas, s.restart, s.redisOutage, s.rollingUpdate, s.stopInABurst, s.reload, s.permissions, s.postgresqlOutage,
+		s.alertmanager, s.realEvents, s.metricsExact, s.metricsOfRefusals,
+		s.replicas, s.restart, s.rollingUpdate, s.stopInABurst, s.reload, s.permissions,
+		s.redisOutage, s.postgresqlOutage,
 	} {
 		describe()
 	}
