@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
@@ -150,6 +152,30 @@ func TestWatchNamesTheNodeThatDied(t *testing.T) {
 	}
 	if want := "node a-e2e-00000000-control-plane died: exit code 137, OOMKilled true\nlast words"; died.Error() != want {
 		t.Errorf("error %q, want %q", died.Error(), want)
+	}
+}
+
+// endless runs commands that end only when they are told to, and take a moment then.
+type endless struct{ running atomic.Int64 }
+
+func (e *endless) Run(ctx context.Context, _ command.Command) ([]byte, error) {
+	e.running.Add(1)
+	defer e.running.Add(-1)
+	<-ctx.Done()
+	runtime.Gosched()
+	return nil, ctx.Err()
+}
+
+func TestWatchLeavesNoProcess(t *testing.T) {
+	r := &endless{}
+	c := &Cluster{engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r}, record: Record{Config: config()}}
+	c.record.Config.Workers = 2
+	for range 100 {
+		_, stop := c.Watch(t.Context())
+		stop()
+		if left := r.running.Load(); left != 0 {
+			t.Fatalf("%d processes are left", left)
+		}
 	}
 }
 

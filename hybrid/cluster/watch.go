@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 )
@@ -28,19 +29,23 @@ func (e *NodeDiedError) Error() string {
 
 // Watch returns a context that ends with a *NodeDiedError as its cause as soon
 // as a node's container stops. The engine's own wait is used, so it costs
-// nothing while all is well. The returned function ends the watch and must be
-// called before the cluster is deleted.
+// nothing while all is well. The returned function ends the watch, so that no process
+// of it is left when it returns, and must be called before the cluster is deleted.
 func (c *Cluster) Watch(ctx context.Context) (context.Context, context.CancelFunc) {
 	watched, cancel := context.WithCancelCause(ctx)
+	var waits sync.WaitGroup
 	for i := range 1 + c.record.Config.Workers {
 		node := nodeName(c.record.Config.Name, i)
-		go func() {
+		waits.Go(func() {
 			if _, err := c.engine.Run(watched, nil, "wait", node); err == nil && watched.Err() == nil {
 				cancel(fault.With(c.postMortem(watched, node), "mage doctor, then the same command again"))
 			}
-		}()
+		})
 	}
-	return watched, func() { cancel(nil) }
+	return watched, func() {
+		cancel(nil)
+		waits.Wait()
+	}
 }
 
 func (c *Cluster) postMortem(ctx context.Context, node string) error {
