@@ -46,7 +46,7 @@ type Options struct {
 	// --label-filter do.
 	Focus, Labels string
 	// Procs is the number of parallel spec processes (PROCS); zero means one
-	// per processor.
+	// more than processors, since specs wait for the cluster most of their time.
 	Procs int
 	// TestTimeout bounds the specs (TEST_TIMEOUT); zero means 15 minutes.
 	TestTimeout time.Duration
@@ -114,7 +114,7 @@ func (o Options) withDefaults() Options {
 		o.Getenv = func(string) string { return "" }
 	}
 	if o.Procs == 0 {
-		o.Procs = runtime.NumCPU()
+		o.Procs = runtime.NumCPU() + 1
 	}
 	if o.TestTimeout == 0 {
 		o.TestTimeout = 15 * time.Minute

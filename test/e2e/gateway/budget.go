@@ -37,6 +37,13 @@ const (
 	poll = 100 * time.Millisecond
 )
 
+// Specs that mostly wait start before all others, which then fill their pauses: the
+// suite ends when its last spec does.
+const (
+	longest = SpecPriority(2)
+	long    = SpecPriority(1)
+)
+
 // entry is an Entry of a table whose spec has the budget of a spec. Ginkgo takes
 // the budget on entries only, not on the table.
 func entry(description string, parameters ...any) TableEntry {

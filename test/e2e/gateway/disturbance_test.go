@@ -18,7 +18,7 @@ import (
 // own: others need not wait for it.
 
 func (s *system) restart() {
-	Describe("Gateway restart", Label("restart", "deduplication"), func() {
+	Describe("Gateway restart", long, Label("restart", "deduplication"), func() {
 		It("keeps deduplicating, since Kubernetes is its only memory", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			own := s.startReady(ctx, instance{workloads: []string{"gateway"}, spare: spareOfRestart})
 			ns := s.namespace(ctx)
@@ -70,7 +70,7 @@ func (s *system) replicas() {
 }
 
 func (s *system) rollingUpdate() {
-	Describe("Rolling update", Label("restart"), func() {
+	Describe("Rolling update", long, Label("restart"), func() {
 		It("of the Gateway under load fails no request", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			own := s.startReady(ctx, instance{
 				workloads: []string{"gateway"}, spare: spareOfRollingUpdate,
@@ -96,7 +96,7 @@ func (s *system) rollingUpdate() {
 }
 
 func (s *system) stopInABurst() {
-	Describe("SIGTERM", Label("restart"), func() {
+	Describe("SIGTERM", long, Label("restart"), func() {
 		It("during a burst loses nothing that was accepted", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			const senders, each = 20, 6
 			own := s.startReady(ctx, instance{

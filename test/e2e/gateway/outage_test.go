@@ -14,7 +14,7 @@ import (
 )
 
 func (s *system) redisOutage() {
-	Describe("Redis outage", Label("redis", "audit"), func() {
+	Describe("Redis outage", long, Label("redis", "audit"), func() {
 		It("does not stop DataStorage from accepting, and nothing is lost", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			own := s.startReady(ctx, instance{
 				workloads: []string{"postgresql", "redis", "datastorage", "gateway"},
@@ -42,7 +42,7 @@ func (s *system) redisOutage() {
 }
 
 func (s *system) postgresqlOutage() {
-	Describe("PostgreSQL outage", Label("postgresql", "audit"), func() {
+	Describe("PostgreSQL outage", longest, Label("postgresql", "audit"), func() {
 		It("of 20 s under load leaves every audit event in its place", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			own := s.startReady(ctx, instance{
 				workloads: []string{"postgresql", "redis", "datastorage", "gateway"},

@@ -22,7 +22,7 @@ import (
 const gatewayRole = "gateway"
 
 func (s *system) permissions() {
-	Describe("Permissions", Label("security", "rbac"), func() {
+	Describe("Permissions", long, Label("security", "rbac"), func() {
 		It("are the least that works: without any one of them the Gateway fails", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			role := &rbacv1.ClusterRole{}
 			Expect(s.kube.Get(ctx, client.ObjectKey{Name: gatewayRole}, role)).To(Succeed())
