@@ -32,6 +32,9 @@ const (
 	spareOfPermissions
 )
 
+// gatewayRole is the ClusterRole of the Gateway, from its manifests.
+const gatewayRole = "gateway"
+
 // deployedConfig is a configuration like that of the manifests, for an instance
 // that changes it.
 const deployedConfig = "processing:\n  fallback_namespace: kubernaut-system\n"

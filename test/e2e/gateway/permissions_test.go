@@ -18,9 +18,6 @@ import (
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
 )
 
-// gatewayRole is the ClusterRole of the Gateway, from its manifests.
-const gatewayRole = "gateway"
-
 func (s *system) permissions() {
 	Describe("Permissions", long, Label("security", "rbac"), func() {
 		It("are the least that works: without any one of them the Gateway fails", SpecTimeout(serialBudget), func(ctx SpecContext) {
