@@ -57,6 +57,10 @@ func (s *Server) Handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	reference, err := newReference()
+	if err != nil {
+		return nil, err
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -77,6 +81,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	for _, path := range []string{"/ready", "/readyz"} {
 		router.Get(path, s.Health.Ready)
 	}
+	router.Method(http.MethodGet, PathOpenAPI, reference)
 	router.Group(func(signals chi.Router) {
 		signals.Use(middleware.InFlight(s.Config.Server.MaxInFlight, s.Metrics))
 		if s.Config.Auth.Enabled {
