@@ -17,7 +17,8 @@ import (
 // there with these values; there may be more. JSON bodies are compared by what
 // they say, others by their text. The error says what differs.
 func Matches(shown string, got *httptest.ResponseRecorder) error {
-	want, err := http.ReadResponse(bufio.NewReader(strings.NewReader(shown)), nil)
+	// An example without a body needs no empty line at its end.
+	want, err := http.ReadResponse(bufio.NewReader(strings.NewReader(shown+"\n")), nil)
 	if err != nil {
 		return fmt.Errorf("the example shows no HTTP answer: %w", err)
 	}

@@ -76,6 +76,11 @@ func TestAnswersAreComparedWithWhatAPageShows(t *testing.T) {
 			t.Errorf("%q: %v, want %s", shown, err, want)
 		}
 	}
+	bare := httptest.NewRecorder()
+	bare.WriteHeader(http.StatusNotModified)
+	if err := Matches("HTTP/1.1 304 Not Modified\n", bare); err != nil {
+		t.Error(err)
+	}
 	plain := httptest.NewRecorder()
 	_, _ = io.WriteString(plain, "fine\n")
 	if err := Matches("HTTP/1.1 200 OK\n\nfine\n", plain); err != nil {

@@ -2,6 +2,7 @@ package openapitest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -45,6 +46,17 @@ func (d *Document) Routes() []string {
 	}
 	slices.Sort(routes)
 	return routes
+}
+
+// Statuses returns the documented statuses of a route, such as "200", sorted. nil
+// means that there is no such route.
+func (d *Document) Statuses(route string) []string {
+	method, path, _ := strings.Cut(route, " ")
+	item := d.spec.Paths.Value(path)
+	if item == nil || item.GetOperation(method) == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(item.GetOperation(method).Responses.Map()))
 }
 
 // Enum returns the values of a schema of the components that is an enumeration,

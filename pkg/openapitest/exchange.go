@@ -26,10 +26,8 @@ const (
 	Faulty
 )
 
-// Send lets the handler answer the request, and holds both against the document.
-// The error says what does not fit: the verdict on the request, or a status, a
-// header or a body that the document does not have. The answer is returned in any
-// case.
+// Send lets the handler answer the request, and checks both. The answer is returned
+// in any case.
 func (d *Document) Send(handler http.Handler, request *http.Request, verdict Verdict) (*httptest.ResponseRecorder, error) {
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
@@ -41,13 +39,24 @@ func (d *Document) Send(handler http.Handler, request *http.Request, verdict Ver
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, request)
 
-	operation, name := d.operation(asked, recorder.Code)
-	input := d.input(asked, operation)
-	if err := errors.Join(checkRequest(input, verdict), checkAnswer(input, recorder)); err != nil {
-		return recorder, fmt.Errorf("%s %s answered %d: %w", asked.Method, asked.URL.Path, recorder.Code, err)
+	return recorder, d.Check(asked, verdict, recorder.Result())
+}
+
+// Check holds a request and its answer against the document. Both bodies are read to
+// their end. The error says what does not fit: the verdict on the request, or a
+// status, a header or a body that the document does not have.
+func (d *Document) Check(request *http.Request, verdict Verdict, answer *http.Response) error {
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	operation, name := d.operation(request, answer.StatusCode)
+	input := d.input(request, operation)
+	if err := errors.Join(checkRequest(input, verdict), checkAnswer(input, answer, body)); err != nil {
+		return fmt.Errorf("%s %s answered %d: %w", request.Method, request.URL.Path, answer.StatusCode, err)
 	}
 	d.seen[name] = true
-	return recorder, nil
+	return nil
 }
 
 func (d *Document) input(request *http.Request, operation *openapi3.Operation) *openapi3filter.RequestValidationInput {
@@ -94,23 +103,23 @@ func checkRequest(input *openapi3filter.RequestValidationInput, verdict Verdict)
 	return nil
 }
 
-func checkAnswer(input *openapi3filter.RequestValidationInput, answer *httptest.ResponseRecorder) error {
+func checkAnswer(input *openapi3filter.RequestValidationInput, answer *http.Response, body []byte) error {
 	ctx := input.Request.Context()
 	err := openapi3filter.ValidateResponse(ctx, &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: input, Status: answer.Code, Header: answer.Header(),
-		Body: io.NopCloser(bytes.NewReader(answer.Body.Bytes())), Options: input.Options,
+		RequestValidationInput: input, Status: answer.StatusCode, Header: answer.Header,
+		Body: io.NopCloser(bytes.NewReader(body)), Options: input.Options,
 	})
 	if err != nil {
 		return fmt.Errorf("the document does not have the answer: %w", err)
 	}
-	response := input.Route.Operation.Responses.Status(answer.Code)
+	response := input.Route.Operation.Responses.Status(answer.StatusCode)
 	if response == nil {
 		return errors.New("the document does not have the status")
 	}
-	if len(response.Value.Content) == 0 && answer.Body.Len() > 0 {
+	if len(response.Value.Content) == 0 && len(body) > 0 {
 		return errors.New("the document has no body for the answer")
 	}
-	return checkHeaders(response.Value, answer.Header())
+	return checkHeaders(response.Value, answer.Header)
 }
 
 // unsaid are the headers that belong to HTTP itself, not to an API.

@@ -1,6 +1,7 @@
 package openapitest
 
 import (
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 const described = `
@@ -136,10 +138,29 @@ func TestExchangesThatDoNotFit(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatBreaksOffIsNoAnswer(t *testing.T) {
+	answer := answering(201, headers(), made)
+	recorder := httptest.NewRecorder()
+	answer.ServeHTTP(recorder, posted("", nil))
+	whole := recorder.Result()
+	whole.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
+	if err := parsed(t).Check(posted(`{"name":"n"}`, nil), Sound, whole); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestWhatADocumentPromises(t *testing.T) {
 	d := parsed(t)
 	if got := d.Routes(); !slices.Equal(got, []string{"POST /things"}) {
 		t.Errorf("routes %q", got)
+	}
+	if got := d.Statuses("POST /things"); !slices.Equal(got, []string{"201", "304", "400"}) {
+		t.Errorf("statuses %q", got)
+	}
+	for _, route := range []string{"GET /things", "POST /other"} {
+		if got := d.Statuses(route); got != nil {
+			t.Errorf("%s: statuses %q", route, got)
+		}
 	}
 	want := []string{"MethodNotAllowed", "NotFound", "POST /things 201", "POST /things 304", "POST /things 400"}
 	if got := d.Unseen(); !slices.Equal(got, want) {
