@@ -90,14 +90,23 @@ type batchResult struct {
 
 // post sends c and returns what came back. Only a missing answer is an error.
 func (s *system) post(ctx context.Context, c call) (answer, error) {
-	c = c.completed()
-	url, err := s.url(infrastructure.EndpointGateway, c.path)
+	request, err := s.outgoing(ctx, c)
 	if err != nil {
 		return answer{}, err
 	}
+	return s.receive(request)
+}
+
+// outgoing returns c as it is sent.
+func (s *system) outgoing(ctx context.Context, c call) (*http.Request, error) {
+	c = c.completed()
+	url, err := s.url(infrastructure.EndpointGateway, c.path)
+	if err != nil {
+		return nil, err
+	}
 	request, err := http.NewRequestWithContext(ctx, c.method, url, bytes.NewReader(c.body))
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	headers := map[string]string{
 		"Authorization": "Bearer " + s.token,
@@ -110,7 +119,7 @@ func (s *system) post(ctx context.Context, c call) (answer, error) {
 			request.Header.Set(name, value)
 		}
 	}
-	return s.receive(request)
+	return request, nil
 }
 
 // receive sends request and reads the whole answer.

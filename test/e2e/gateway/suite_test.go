@@ -29,7 +29,7 @@ func TestGateway(t *testing.T) {
 	for _, describe := range []func(){
 		s.deduplication, s.phases, s.concurrency, s.isolation, s.fingerprints,
 		s.alerts, s.events, s.content, s.validation, s.eventValidation, s.batches,
-		s.authentication, s.errors, s.mediaTypes, s.replay, s.clocks, s.cors, s.securityHeaders,
+		s.authentication, s.errors, s.mediaTypes, s.replay, s.clocks, s.cors, s.securityHeaders, s.openAPI,
 		s.lifecycle, s.logs, s.health, s.auditTrail,
 		s.alertmanager, s.realEvents, s.metricsExact, s.metricsOfRefusals,
 		s.replicas, s.restart, s.rollingUpdate, s.stopInABurst, s.reload, s.permissions,
