@@ -217,7 +217,10 @@ func TestManifestsOfTheRepository(t *testing.T) {
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no manifests: %v", err)
 	}
-	known := map[string]bool{"hybrid.local/gateway": true, "hybrid.local/datastorage": true, "hybrid.local/postgresql": true, "hybrid.local/redis": true}
+	known := map[string]bool{
+		"hybrid.local/gateway": true, "hybrid.local/datastorage": true,
+		"hybrid.local/postgresql": true, "hybrid.local/redis": true, "hybrid.local/alertmanager": true,
+	}
 	if err := Check(".", folders, known); err != nil {
 		t.Error(err)
 	}
