@@ -1,7 +1,6 @@
 package adapters
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -60,8 +59,11 @@ func (KubernetesEvent) Type() v1alpha1.SignalType { return v1alpha1.SignalTypeKu
 // the body is not an Event.
 func (k KubernetesEvent) Parse(body []byte, received time.Time) ([]Parsed, error) {
 	var sent event
-	if err := json.Unmarshal(body, &sent); err != nil {
-		return nil, fmt.Errorf("%w: not the JSON of a Kubernetes event: %s", ErrMalformed, describe(err))
+	if err := checkText(body); err != nil {
+		return nil, fmt.Errorf("%w: not the JSON of a Kubernetes event: %w", ErrMalformed, err)
+	}
+	if err := decode(body, &sent); err != nil {
+		return nil, fmt.Errorf("%w: not the JSON of a Kubernetes event: %w", ErrMalformed, err)
 	}
 	if sent.Kind != "" && sent.Kind != "Event" {
 		return nil, fmt.Errorf("%w: the kind is %.63q, not Event", ErrMalformed, sent.Kind)

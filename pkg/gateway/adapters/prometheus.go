@@ -56,8 +56,11 @@ func (Prometheus) Type() v1alpha1.SignalType { return v1alpha1.SignalTypePrometh
 // ErrMalformed and means that the body as a whole cannot be used.
 func (p Prometheus) Parse(body []byte, received time.Time) ([]Parsed, error) {
 	var hook webhook
-	if err := json.Unmarshal(body, &hook); err != nil {
-		return nil, fmt.Errorf("%w: not the JSON of an Alertmanager webhook: %s", ErrMalformed, describe(err))
+	if err := checkText(body); err != nil {
+		return nil, fmt.Errorf("%w: not the JSON of an Alertmanager webhook: %w", ErrMalformed, err)
+	}
+	if err := decode(body, &hook); err != nil {
+		return nil, fmt.Errorf("%w: not the JSON of an Alertmanager webhook: %w", ErrMalformed, err)
 	}
 	if hook.Version != "" && hook.Version != "4" {
 		return nil, fmt.Errorf("%w: version %.20q of the webhook is not supported, send version \"4\"", ErrMalformed, hook.Version)
@@ -74,8 +77,8 @@ func (p Prometheus) Parse(body []byte, received time.Time) ([]Parsed, error) {
 
 func (p Prometheus) signal(hook webhook, raw json.RawMessage, received time.Time) (Signal, error) {
 	var one alert
-	if err := json.Unmarshal(raw, &one); err != nil {
-		return Signal{}, fmt.Errorf("not the JSON of an alert: %s", describe(err))
+	if err := decode(raw, &one); err != nil {
+		return Signal{}, fmt.Errorf("not the JSON of an alert: %w", err)
 	}
 	status := firstOf(one.Status, hook.Status, "firing")
 	if status != "firing" && status != "resolved" {

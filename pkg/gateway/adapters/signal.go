@@ -85,6 +85,10 @@ func (s Signal) check() error {
 	if strings.ContainsFunc(s.Target.Kind, notInKind) {
 		return errors.New("the kind of the target has a character that no kind has")
 	}
+	// The form in which Kubernetes writes a time has four digits for the year.
+	if year := s.FiringTime.UTC().Year(); year < 1 || year > 9999 {
+		return errors.New("the time of firing is not between the years 1 and 9999")
+	}
 	// The request is created in this namespace, or carries its name as a label.
 	if problems := validation.IsDNS1123Label(s.Target.Namespace); len(problems) > 0 {
 		return fmt.Errorf("the namespace is not a valid name: %s", problems[0])
