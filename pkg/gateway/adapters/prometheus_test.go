@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/validation"
-
 	"github.com/hybrid-e2e/hybrid/api/remediation/v1alpha1"
 )
 
@@ -141,54 +139,5 @@ func TestFingerprintIsTheDocumentedHash(t *testing.T) {
 	signal.Severity, signal.Labels, signal.ReceivedTime = "info", map[string]string{"a": "b"}, received()
 	if got := signal.Fingerprint(); got != want {
 		t.Errorf("depends on more than name and target: %s", got)
-	}
-}
-
-func FuzzPrometheus(f *testing.F) {
-	f.Add([]byte(`{"version":"4","alerts":[{"labels":{"alertname":"A","pod":"p","severity":"info"},"startsAt":"2026-01-01T00:00:00Z"}]}`))
-	f.Add([]byte(`{"alerts":[{"labels":{"alertname":"A","job":"j","namespace":"N!"}}],"commonLabels":{"node":"n"}}`))
-	f.Add([]byte(`{"alerts":[null,1,"x",{}]}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		checkParsed(t, body, Prometheus{}.Parse)
-	})
-}
-
-func FuzzKubernetesEvent(f *testing.F) {
-	f.Add([]byte(`{"type":"Warning","reason":"OOMKilled","involvedObject":{"kind":"Pod","name":"p","namespace":"n"},"eventTime":null}`))
-	f.Add([]byte(`{"apiVersion":"events.k8s.io/v1","kind":"Event","type":"Error","reason":"R","regarding":{"kind":"Node","name":"n"}}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		checkParsed(t, body, KubernetesEvent{}.Parse)
-	})
-}
-
-// checkParsed proves that whatever is accepted can be stored.
-func checkParsed(t *testing.T, body []byte, parse func([]byte, time.Time) ([]Parsed, error)) {
-	parsed, err := parse(body, received())
-	if err != nil {
-		if !errors.Is(err, ErrMalformed) {
-			t.Errorf("unmarked error %v", err)
-		}
-		return
-	}
-	if len(parsed) == 0 {
-		t.Error("neither signals nor an error")
-	}
-	for _, one := range parsed {
-		if one.Err != nil {
-			continue
-		}
-		signal := one.Signal
-		if signal.Name == "" || len([]rune(signal.Name)) > 253 || signal.Target.Name == "" || signal.Target.Kind == "" {
-			t.Errorf("accepted %+v", signal)
-		}
-		if len(validation.IsDNS1123Label(signal.Target.Namespace)) > 0 {
-			t.Errorf("accepted namespace %q", signal.Target.Namespace)
-		}
-		if signal.Severity != "critical" && signal.Severity != "warning" && signal.Severity != "info" {
-			t.Errorf("severity %q", signal.Severity)
-		}
-		if len(signal.Fingerprint()) != 64 || signal.FiringTime.IsZero() || signal.Payload == "" {
-			t.Errorf("incomplete %+v", signal)
-		}
 	}
 }
