@@ -11,12 +11,16 @@ import (
 // Test runs everything that needs no cluster: verify, lint and the unit tests with -race.
 func Test(ctx context.Context) error {
 	mg.SerialCtxDeps(ctx, Verify, Lint)
-	return tool(ctx, append([]string{"go", "test", "-race"}, infrastructure.UnitTested()...)...)
+	env, err := infrastructure.UnitEnvironment(ctx)
+	if err != nil {
+		return failed("test", err)
+	}
+	return tool(ctx, env, append([]string{"go", "test", "-race"}, infrastructure.UnitTested()...)...)
 }
 
 // Lint checks the Go sources with golangci-lint.
 func Lint(ctx context.Context) error {
-	return tool(ctx, "go", "tool", "-modfile=tools/go.mod", "golangci-lint", "run", "./...")
+	return tool(ctx, nil, "go", "tool", "-modfile=tools/go.mod", "golangci-lint", "run", "./...")
 }
 
 // Verify checks Dockerfiles, manifests, specs and targets against docs/standards.

@@ -29,9 +29,10 @@ func failed(target string, err error) error {
 }
 
 // tool shows a command of the Go toolchain and runs it with its output on the
-// terminal. The first run of one compiles it, which may take minutes.
-func tool(ctx context.Context, args ...string) error {
-	c := command.Command{Args: args, Stdout: os.Stdout, Log: os.Stderr}
+// terminal, env added to its environment. The first run of one compiles it, which
+// may take minutes.
+func tool(ctx context.Context, env []string, args ...string) error {
+	c := command.Command{Args: args, Env: env, Stdout: os.Stdout, Log: os.Stderr}
 	fmt.Println("==>", c)
 	_, err := command.Exec{}.Run(ctx, c)
 	return err
