@@ -13,10 +13,10 @@ import (
 
 func TestControlPlaneComesOutOfTheNodeImage(t *testing.T) {
 	m, recorder := testMaker(t, nil)
-	print := "docker run --rm --network none --entrypoint /bin/cat " + m.node.ref + " /usr/bin/kubernetes"
+	show := "docker run --rm --network none --entrypoint /bin/cat " + m.node.ref + " /usr/bin/kubernetes"
 	recorder.Replies = map[string]command.Reply{
 		"docker image inspect": {Stdout: `[{"Id":"sha256:1","RepoTags":["` + m.node.ref + `"]}]`},
-		print:                  {Stdout: "the program"},
+		show:                   {Stdout: "the program"},
 	}
 	cache := t.TempDir()
 	folder, err := m.controlPlane(t.Context(), cache)
@@ -35,7 +35,7 @@ func TestControlPlaneComesOutOfTheNodeImage(t *testing.T) {
 		t.Errorf("again: %s, %v", again, err)
 	}
 	inspect := "docker image inspect " + m.node.ref
-	if want := []string{inspect, print, inspect}; !slices.Equal(recorder.Calls(), want) {
+	if want := []string{inspect, show, inspect}; !slices.Equal(recorder.Calls(), want) {
 		t.Errorf("ran %q, want %q", recorder.Calls(), want)
 	}
 	checkEntries(t, cache, filepath.Base(folder))

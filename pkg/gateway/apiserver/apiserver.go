@@ -62,10 +62,6 @@ func All(t *testing.T) []*API {
 // knows status as a subresource, but neither the schema nor conflicts inside etcd.
 func Fake(t *testing.T) *API {
 	t.Helper()
-	scheme, err := kinds()
-	if err != nil {
-		t.Fatal(err)
-	}
 	index := func(object client.Object) []string {
 		request, ok := object.(*v1alpha1.RemediationRequest)
 		if !ok {
@@ -73,7 +69,7 @@ func Fake(t *testing.T) *API {
 		}
 		return []string{request.Spec.SignalFingerprint}
 	}
-	return &API{Name: "fake client", Client: fake.NewClientBuilder().WithScheme(scheme).
+	return &API{Name: "fake client", Client: fake.NewClientBuilder().WithScheme(kinds(t)).
 		WithStatusSubresource(&v1alpha1.RemediationRequest{}).
 		WithIndex(&v1alpha1.RemediationRequest{}, v1alpha1.SignalFingerprintField, index).Build()}
 }
@@ -81,10 +77,6 @@ func Fake(t *testing.T) *API {
 // start runs etcd and kube-apiserver out of folder until the test ends.
 func start(t *testing.T, folder string) (*API, error) {
 	t.Helper()
-	scheme, err := kinds()
-	if err != nil {
-		return nil, err
-	}
 	ctrllog.SetLogger(logr.Discard())
 	existing := false // Whatever the environment says: never somebody's cluster.
 	environment := &envtest.Environment{
@@ -101,7 +93,7 @@ func start(t *testing.T, folder string) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the API server: %w", err)
 	}
-	direct, err := client.New(config, client.Options{Scheme: scheme})
+	direct, err := client.New(config, client.Options{Scheme: kinds(t)})
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the API server: %w", err)
 	}
@@ -127,9 +119,13 @@ func (a *API) Requests(t *testing.T, namespace string) []v1alpha1.RemediationReq
 	return list.Items
 }
 
-func kinds() (*apiruntime.Scheme, error) {
+func kinds(t *testing.T) *apiruntime.Scheme {
+	t.Helper()
 	scheme := apiruntime.NewScheme()
-	return scheme, errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme))
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	return scheme
 }
 
 // crds is the folder of the manifests that the clusters get, too.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -51,6 +52,17 @@ func TestTheFakeFindsRequestsByFingerprint(t *testing.T) {
 	}
 	if len(found.Items) != 1 || found.Items[0].Name != "b" || len(api.Requests(t, "shop")) != 2 || len(api.Requests(t, "other")) != 0 {
 		t.Errorf("found %+v", found.Items)
+	}
+}
+
+// TestOnlyTheRealOneKnowsTheSchema is why tests should not be content with the fake.
+func TestOnlyTheRealOneKnowsTheSchema(t *testing.T) {
+	for _, api := range All(t) {
+		api.Namespace(t, "shop")
+		err := api.Client.Create(t.Context(), &v1alpha1.RemediationRequest{ObjectMeta: metav1.ObjectMeta{Name: "empty", Namespace: "shop"}})
+		if refused, schema := apierrors.IsInvalid(err), api.Config != nil; refused != schema {
+			t.Errorf("%s: an empty request: %v", api.Name, err)
+		}
 	}
 }
 

@@ -285,7 +285,29 @@ func TestTimestamp(t *testing.T) {
 	if got := answer(handler, post("")); got.Code != 400 || kindOf(t, got) != problem.TypeValidation {
 		t.Errorf("missing: %d", got.Code)
 	}
-	if !slices.Equal(seen.reasons, []metrics.Reason{metrics.ReasonTimestamp}) {
+	fresh.Header.Add(HeaderTimestamp, fresh.Header.Get(HeaderTimestamp))
+	if got := answer(handler, fresh); got.Code != 400 || !strings.Contains(got.Body.String(), "The header X-Timestamp is there more than once.") {
+		t.Errorf("twice: %d %s", got.Code, got.Body)
+	}
+	if !slices.Equal(seen.reasons, []metrics.Reason{metrics.ReasonTimestamp, metrics.ReasonTimestamp}) {
 		t.Errorf("reasons %v", seen.reasons)
+	}
+}
+
+func TestFraming(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*http.Request)
+		want   string
+	}{
+		"HTTP/1.1":           {func(*http.Request) {}, ""},
+		"HTTP/1.1, chunked":  {func(r *http.Request) { r.TransferEncoding = []string{"chunked"} }, "close"},
+		"HTTP/1.0":           {func(r *http.Request) { r.Proto, r.ProtoMinor = "HTTP/1.0", 0 }, "close"},
+		"HTTP/2, if it came": {func(r *http.Request) { r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0 }, ""},
+	} {
+		request := post("{}")
+		test.change(request)
+		if got := answer(Framing(passes()), request); got.Code != 418 || got.Header().Get("Connection") != test.want {
+			t.Errorf("%s: %d, Connection %q", name, got.Code, got.Header().Get("Connection"))
+		}
 	}
 }

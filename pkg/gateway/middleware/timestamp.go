@@ -32,7 +32,12 @@ func Timestamp(bounds Freshness, rejecter Rejecter) func(http.Handler) http.Hand
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if detail := bounds.refusal(r.Header.Get(HeaderTimestamp)); detail != "" {
+			// Which of several times a recorder of requests looked at is anybody's guess.
+			detail := "The header " + HeaderTimestamp + " is there more than once."
+			if len(r.Header.Values(HeaderTimestamp)) < 2 {
+				detail = bounds.refusal(r.Header.Get(HeaderTimestamp))
+			}
+			if detail != "" {
 				rejecter.Rejected(metrics.ReasonTimestamp)
 				problem.Write(w, r, problem.Problem{Type: problem.TypeValidation, Detail: detail})
 				return

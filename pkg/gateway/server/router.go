@@ -66,6 +66,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	}
 	router := chi.NewRouter()
 	router.Use(
+		middleware.Framing,
 		middleware.RequestID,
 		middleware.RealIP(trusted),
 		middleware.SecurityHeaders,

@@ -29,6 +29,10 @@ import (
 // cannot hold connections.
 const headerTimeout = 5 * time.Second
 
+// maxHeaderBytes is sixteen times what a sender with a large token needs. Headers
+// are read before anybody is known to be allowed to send.
+const maxHeaderBytes = 64 << 10
+
 // Options are what the Gateway runs with. All but Watch and Level are needed.
 type Options struct {
 	// Config is what holds at the start.
@@ -116,6 +120,7 @@ func httpServer(handler http.Handler, settings config.Server, logger *slog.Logge
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
 		ReadTimeout:       settings.ReadTimeout.Std(),
 		WriteTimeout:      settings.WriteTimeout.Std(),
 		IdleTimeout:       settings.IdleTimeout.Std(),
