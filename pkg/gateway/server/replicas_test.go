@@ -101,6 +101,9 @@ func startReplica(t *testing.T, api *apiserver.API) string {
 	t.Helper()
 	settings := config.Default()
 	settings.Auth.Enabled, settings.Audit.Enabled = false, false
+	// What counts is agreement, not speed: a machine under load may take its time.
+	settings.Kubernetes.RequestTimeout = config.Duration(time.Minute)
+	settings.Processing.Timeout, settings.Server.WriteTimeout = config.Duration(2*time.Minute), config.Duration(3*time.Minute)
 	logger := slog.New(slog.DiscardHandler)
 	recorded := metrics.New(prometheus.NewRegistry())
 	handler, err := assemble(t.Context(), settings, viewOf(t, api, settings.Kubernetes), recorded, logger).Handler()
