@@ -38,6 +38,7 @@ type Deduplicator struct {
 	hint    client.Reader
 	options Options
 	logger  *slog.Logger
+	written *written
 
 	mu     sync.Mutex
 	queues map[string][]*waiter // by fingerprint; present while a worker runs
@@ -58,7 +59,7 @@ type waiter struct {
 func New(live client.Client, hint client.Reader, options Options, logger *slog.Logger) *Deduplicator {
 	return &Deduplicator{
 		live: live, hint: hint, options: options, logger: logger,
-		queues: make(map[string][]*waiter),
+		written: newWritten(maxWritten), queues: make(map[string][]*waiter),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hybrid-e2e/hybrid/api/remediation/v1alpha1"
@@ -54,18 +55,19 @@ func (r *round) run(ctx context.Context) error {
 	return nil
 }
 
-// hinted returns the open request that the cache knows, if any. It may be out of
-// date: its version is what the write is checked against.
+// hinted returns the open request that the cache or this replica's own latest write
+// tells of, if any. It may be out of date: its version is what the write is checked
+// against.
 func (r *round) hinted(ctx context.Context) *v1alpha1.RemediationRequest {
-	hint := r.deduplicator.hint
-	if hint == nil {
-		return nil
-	}
+	d := r.deduplicator
 	var known v1alpha1.RemediationRequestList
-	if err := hint.List(ctx, &known, client.MatchingFields{v1alpha1.SignalFingerprintField: r.fingerprint}); err != nil {
-		return nil
+	if d.hint != nil {
+		// A cache that cannot be read knows nothing.
+		if d.hint.List(ctx, &known, client.MatchingFields{v1alpha1.SignalFingerprintField: r.fingerprint}) != nil {
+			known.Items = nil
+		}
 	}
-	return open(known.Items)
+	return open(d.written.overlay(r.fingerprint, known.Items))
 }
 
 // attempt reads the requests from the API server and counts or creates.
@@ -201,40 +203,43 @@ func (r *round) settle(ctx context.Context, created *v1alpha1.RemediationRequest
 func (r *round) increment(ctx context.Context, request *v1alpha1.RemediationRequest) error {
 	d := r.deduplicator
 	r.request = request.Name
-	base, before, writeID := request.DeepCopy(), counted(request), uuid.NewString()
+	before, writeID := counted(request), uuid.NewString()
 	lastSeen := request.Spec.ReceivedTime.Time
 	for _, one := range r.waiting {
 		if one.signal.ReceivedTime.After(lastSeen) {
 			lastSeen = one.signal.ReceivedTime
 		}
 	}
-	count(request, before+int64(len(r.waiting)), lastSeen, writeID)
-	desired := request.DeepCopy()
-	err := d.options.Retry.Do(ctx, func(ctx context.Context) error {
-		request = desired.DeepCopy()
-		return d.live.Status().Patch(ctx, request,
-			client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
+	patch, err := countPatch(request, before+int64(len(r.waiting)), lastSeen, writeID)
+	if err != nil {
+		return fmt.Errorf("count in %s: %w", client.ObjectKeyFromObject(request), err)
+	}
+	updated := &v1alpha1.RemediationRequest{}
+	err = d.options.Retry.Do(ctx, func(ctx context.Context) error {
+		updated = &v1alpha1.RemediationRequest{ObjectMeta: metav1.ObjectMeta{Name: request.Name, Namespace: request.Namespace}}
+		return d.live.Status().Patch(ctx, updated, patch)
 	})
-	if apierrors.IsConflict(err) && r.written(ctx, base, writeID) {
-		err = nil
+	if apierrors.IsConflict(err) {
+		// The conflicting change may be this round's own write, whose answer was lost
+		// on the way.
+		current, readErr := r.read(ctx, request)
+		if readErr == nil && current.Status.Deduplication != nil && current.Status.Deduplication.LastWriteID == writeID {
+			updated, err = current, nil
+		}
+	}
+	if err != nil {
+		d.written.forget(r.fingerprint)
 	}
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		err = fmt.Errorf("%w: %w", errBeaten, err)
 	}
 	if err != nil {
-		return fmt.Errorf("count in %s: %w", client.ObjectKeyFromObject(base), err)
+		return fmt.Errorf("count in %s: %w", client.ObjectKeyFromObject(request), err)
 	}
-	answer(r.waiting, base, before+1, false)
+	d.written.remember(r.fingerprint, updated)
+	answer(r.waiting, request, before+1, false)
 	r.waiting = nil
 	return nil
-}
-
-// written reports whether the conflicting change is this round's own write, whose
-// answer was lost on the way.
-func (r *round) written(ctx context.Context, request *v1alpha1.RemediationRequest, writeID string) bool {
-	current, err := r.read(ctx, request)
-	return err == nil && current.Status.Deduplication != nil &&
-		current.Status.Deduplication.LastWriteID == writeID
 }
 
 // answer tells the signals where they were recorded; their numbers go up from
