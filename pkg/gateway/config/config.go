@@ -79,6 +79,8 @@ type Processing struct {
 // Kubernetes says how the API server is called.
 type Kubernetes struct {
 	// QPS and Burst limit the calls of this process; a QPS below zero means no limit.
+	// That is the default: the API server itself shares its time out fairly, by
+	// priority levels, and knows better than a number how much it can take.
 	QPS   float32 `yaml:"qps"`
 	Burst int     `yaml:"burst"`
 	// RequestTimeout bounds one call.
@@ -146,7 +148,7 @@ func Default() Config {
 			BatchParallelism:  16,
 		},
 		Kubernetes: Kubernetes{
-			QPS: 200, Burst: 400, RequestTimeout: Duration(5 * time.Second),
+			QPS: -1, Burst: 400, RequestTimeout: Duration(5 * time.Second),
 			Retry: Retry{Attempts: 3, InitialDelay: Duration(100 * time.Millisecond), MaxDelay: Duration(5 * time.Second)},
 		},
 		Audit: Audit{
