@@ -128,10 +128,10 @@ func tell(err error) error {
 	return err
 }
 
-// ExitCode is the exit code of a target that failed with err: 1 when specs
-// failed, 3 when the set-up did.
+// ExitCode is the exit code of a target that failed with err: 1 when specs failed
+// or a target was missed, 3 when the set-up did.
 func ExitCode(err error) int {
-	if errors.Is(err, hybrid.ErrSpecs) {
+	if errors.Is(err, hybrid.ErrSpecs) || errors.Is(err, ErrMissed) {
 		return 1
 	}
 	return 3
