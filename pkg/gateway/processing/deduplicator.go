@@ -39,6 +39,7 @@ type Deduplicator struct {
 	options Options
 	logger  *slog.Logger
 	written *written
+	slots   slots
 
 	mu     sync.Mutex
 	queues map[string][]*waiter // by fingerprint; present while a worker runs
@@ -59,7 +60,7 @@ type waiter struct {
 func New(live client.Client, hint client.Reader, options Options, logger *slog.Logger) *Deduplicator {
 	return &Deduplicator{
 		live: live, hint: hint, options: options, logger: logger,
-		written: newWritten(maxWritten), queues: make(map[string][]*waiter),
+		written: newWritten(maxWritten), slots: newSlots(maxCounts), queues: make(map[string][]*waiter),
 	}
 }
 
@@ -69,7 +70,8 @@ func New(live client.Client, hint client.Reader, options Options, logger *slog.L
 //
 // Signals of one fingerprint that arrive while an earlier one is being stored are
 // stored together afterwards, so that a storm costs a few writes per replica
-// instead of one conflict per signal.
+// instead of one conflict per signal. So are those that arrive while their group waits
+// for its turn to be counted.
 func (d *Deduplicator) Record(ctx context.Context, signal adapters.Signal) (Outcome, error) {
 	one := &waiter{signal: signal, abandoned: ctx.Done(), done: make(chan struct{})}
 	d.enqueue(ctx, signal.Fingerprint(), one)
@@ -114,6 +116,15 @@ func (d *Deduplicator) take(fingerprint string) []*waiter {
 		delete(d.queues, fingerprint)
 		return nil
 	}
+	d.queues[fingerprint] = nil
+	return group
+}
+
+// takeMore removes the signals that came since take; the worker goes on.
+func (d *Deduplicator) takeMore(fingerprint string) []*waiter {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	group := d.queues[fingerprint]
 	d.queues[fingerprint] = nil
 	return group
 }

@@ -36,10 +36,8 @@ var errBeaten = errors.New("the request changed meanwhile")
 
 // run answers all waiting signals, or returns why the rest cannot be stored.
 func (r *round) run(ctx context.Context) error {
-	if active := r.hinted(ctx); active != nil {
-		if err := r.increment(ctx, active); err != nil && !errors.Is(err, errBeaten) {
-			return err
-		}
+	if err := r.countHinted(ctx); err != nil && !errors.Is(err, errBeaten) {
+		return err
 	}
 	pause := firstConflictPause
 	for len(r.waiting) > 0 {
@@ -53,6 +51,25 @@ func (r *round) run(ctx context.Context) error {
 		pause = min(2*pause, maxConflictPause)
 	}
 	return nil
+}
+
+// countHinted counts the waiting signals in the request that is known to be open, if
+// any. What comes while they wait for their turn is counted with them.
+func (r *round) countHinted(ctx context.Context) error {
+	d := r.deduplicator
+	if r.hinted(ctx) == nil {
+		return nil
+	}
+	if err := d.slots.acquire(ctx); err != nil {
+		return fmt.Errorf("wait for a turn to count: %w", err)
+	}
+	defer d.slots.release()
+	r.waiting = awaited(append(r.waiting, d.takeMore(r.fingerprint)...))
+	active := r.hinted(ctx)
+	if active == nil || len(r.waiting) == 0 {
+		return nil
+	}
+	return r.increment(ctx, active)
 }
 
 // hinted returns the open request that the cache or this replica's own latest write

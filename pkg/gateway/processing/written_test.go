@@ -2,16 +2,11 @@ package processing
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"strconv"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -141,159 +136,5 @@ func TestOwnWritesThatAreOutOfDateAreHarmless(t *testing.T) {
 		if got := record(t, d, podSignal()); got.Created || got.Name != test.want.Name || got.Occurrences != test.want.Occurrences+1 {
 			t.Errorf("%s: then got %+v", name, got)
 		}
-	}
-}
-
-// held lets the first count wait until it is told to go on, so that the signals that
-// come meanwhile are stored together.
-type held struct {
-	begun, goOn chan struct{}
-	once        sync.Once
-	then        error // of the counts after the first, if not nil
-}
-
-func (h *held) funcs(patches *atomic.Int32) interceptor.Funcs {
-	h.begun, h.goOn = make(chan struct{}), make(chan struct{})
-	return interceptor.Funcs{
-		SubResourcePatch: func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
-			first := false
-			h.once.Do(func() { first = true })
-			if first {
-				close(h.begun)
-				<-h.goOn
-			} else if h.then != nil {
-				return h.then
-			}
-			patches.Add(1)
-			return inner.SubResource(sub).Patch(ctx, object, patch, options...)
-		},
-	}
-}
-
-// joined sends signals, of which the last ones are given up by their senders while the
-// first is being stored, and returns what became of each.
-func joined(t *testing.T, d *Deduplicator, h *held, signals, givenUp int) ([]Outcome, []error) {
-	t.Helper()
-	outcomes, errs := make([]Outcome, signals), make([]error, signals)
-	gone, giveUp := context.WithCancel(t.Context())
-	defer giveUp()
-	var group sync.WaitGroup
-	send := func(ctx context.Context, i int) {
-		group.Go(func() { outcomes[i], errs[i] = d.Record(ctx, podSignal()) })
-	}
-	send(t.Context(), 0)
-	<-h.begun
-	for i := 1; i < signals; i++ {
-		if i >= signals-givenUp {
-			send(gone, i)
-		} else {
-			send(t.Context(), i)
-		}
-	}
-	for waiting := 0; waiting < signals-1; {
-		d.mu.Lock()
-		waiting = len(d.queues[podSignal().Fingerprint()])
-		d.mu.Unlock()
-	}
-	giveUp()
-	close(h.goOn)
-	group.Wait()
-	return outcomes, errs
-}
-
-func TestSignalsThatComeMeanwhileShareOneWrite(t *testing.T) {
-	var patches atomic.Int32
-	h := &held{}
-	server := apiServer(t, h.funcs(&patches))
-	const signals, givenUp = 30, 7
-	outcomes, errs := joined(t, replica(server, nil), h, signals, givenUp)
-	numbers := map[int64]bool{}
-	for i := range signals {
-		if i >= signals-givenUp {
-			if !errors.Is(errs[i], context.Canceled) {
-				t.Errorf("signal %d was given up: %v", i, errs[i])
-			}
-			continue
-		}
-		if errs[i] != nil || outcomes[i].Created != (i == 0) {
-			t.Errorf("signal %d: %+v, %v", i, outcomes[i], errs[i])
-		}
-		numbers[outcomes[i].Occurrences] = true
-	}
-	const accepted = signals - givenUp
-	if status := requests(t, server)[0].Status.Deduplication; status.OccurrenceCount != accepted || patches.Load() != 2 {
-		t.Errorf("counted %d of %d with %d writes, want 2", status.OccurrenceCount, accepted, patches.Load())
-	}
-	if len(numbers) != accepted || !numbers[1] || !numbers[accepted] {
-		t.Errorf("numbers %v", numbers)
-	}
-}
-
-func TestAFailedWriteIsToldToAllThatShareIt(t *testing.T) {
-	var patches atomic.Int32
-	h := &held{then: apierrors.NewForbidden(resource(), "x", errors.New("policy"))}
-	server := apiServer(t, h.funcs(&patches))
-	const signals = 10
-	d := replica(server, nil)
-	outcomes, errs := joined(t, d, h, signals, 0)
-	if errs[0] != nil || !outcomes[0].Created {
-		t.Errorf("first: %+v, %v", outcomes[0], errs[0])
-	}
-	for i := 1; i < signals; i++ {
-		var failure *RecordError
-		if !errors.As(errs[i], &failure) || !errors.Is(errs[i], h.then) || failure.Request != outcomes[0].Name || outcomes[i] != (Outcome{}) {
-			t.Errorf("signal %d: %+v, %v", i, outcomes[i], errs[i])
-		}
-	}
-	if status := requests(t, server)[0].Status.Deduplication; status.OccurrenceCount != 1 {
-		t.Errorf("counted %d, want 1", status.OccurrenceCount)
-	}
-	// The next one finds the queue empty, and no worker that died.
-	h.then = nil
-	if got := record(t, d, podSignal()); got.Occurrences != 2 {
-		t.Errorf("then got %+v", got)
-	}
-}
-
-// TestTheLastAnswersOfAStopAreWaitedFor: a sender's answer is the end of its signal, so
-// a server that waits for its senders leaves no worker behind.
-func TestTheLastAnswersOfAStopAreWaitedFor(t *testing.T) {
-	server := apiServer(t, interceptor.Funcs{})
-	d := replica(server, nil)
-	var group sync.WaitGroup
-	for range 50 {
-		group.Go(func() {
-			if _, err := d.Record(t.Context(), podSignal()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	if status := requests(t, server)[0].Status.Deduplication; status.OccurrenceCount != 50 {
-		t.Errorf("counted %d", status.OccurrenceCount)
-	}
-}
-
-// TestASharedWriteWithALostAnswerIsCountedOnce covers the signals that share it.
-func TestASharedWriteWithALostAnswerIsCountedOnce(t *testing.T) {
-	var patches, lost atomic.Int32
-	h := &held{}
-	funcs := h.funcs(&patches)
-	patch := funcs.SubResourcePatch
-	funcs.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, p client.Patch, options ...client.SubResourcePatchOption) error {
-		err := patch(ctx, inner, sub, object, p, options...)
-		if err == nil && lost.Add(1) == 2 {
-			return &net.OpError{Op: "read", Err: syscall.ECONNRESET}
-		}
-		return err
-	}
-	server := apiServer(t, funcs)
-	const signals = 10
-	_, errs := joined(t, replica(server, nil), h, signals, 0)
-	if err := errors.Join(errs...); err != nil {
-		t.Error(err)
-	}
-	if status := requests(t, server)[0].Status.Deduplication; status.OccurrenceCount != signals {
-		t.Errorf("counted %d, want %d", status.OccurrenceCount, signals)
 	}
 }
