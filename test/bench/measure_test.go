@@ -14,7 +14,7 @@ func environment(pairs map[string]string) func(string) string {
 
 func TestOptionsHaveBounds(t *testing.T) {
 	want := Options{
-		Duration: 30 * time.Second, NewRate: 110, DuplicateRate: 550, RefusalRate: 550, SoakRate: 200, Connections: 64,
+		Duration: 30 * time.Second, NewRate: 110, DuplicateRate: 550, RefusalRate: 550, SoakRate: 200, Connections: 96,
 	}
 	if got, err := OptionsFrom(environment(nil)); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)

@@ -18,9 +18,9 @@ const (
 	// minSoak is the shortest soak in which the minutes that are compared do not
 	// overlap.
 	minSoak = 7 * time.Minute
-	// connections stay below the Gateway's bound on requests in flight (100), so
-	// that a refusal for overload is never what is measured.
-	connections = 64
+	// connections stay just below the Gateway's bound on requests in flight (100):
+	// a refusal for overload is never what is measured, and neither is the sender.
+	connections = 96
 	maxConns    = 512
 )
 
