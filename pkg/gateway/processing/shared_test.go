@@ -161,7 +161,7 @@ func otherPod() adapters.Signal {
 
 // waiting sends a signal of a known request for which there is no slot, and returns
 // once its group has been taken and waits, with what tells the outcome.
-func waiting(t *testing.T, ctx context.Context, d *Deduplicator, signal adapters.Signal) func() (Outcome, error) {
+func waiting(ctx context.Context, t *testing.T, d *Deduplicator, signal adapters.Signal) func() (Outcome, error) {
 	t.Helper()
 	var outcome Outcome
 	var err error
@@ -196,7 +196,7 @@ func TestSignalsGatherWhileTheirGroupWaitsForItsTurn(t *testing.T) {
 	}
 	gone, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
-	first := waiting(t, gone, d, podSignal())
+	first := waiting(gone, t, d, podSignal())
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
