@@ -43,7 +43,7 @@ func (m *measurement) floors(ctx context.Context) error {
 		write   func(ctx context.Context, i, n int) error
 	}{
 		{"creation and first count", m.options.Connections, m.floorCreation},
-		{"count", problems, m.floorCount},
+		{"count", m.options.Problems, m.floorCount},
 	} {
 		fmt.Fprintf(m.out, "  API server alone, %s: %d clients for %s\n", f.name, f.clients, floorDuration)
 		floor, err := m.floor(ctx, f.clients, f.write)

@@ -49,9 +49,9 @@ func gatewayLike(t *testing.T) *httptest.Server {
 
 func TestLoadsAreAnsweredAsTheyShouldBe(t *testing.T) {
 	server := gatewayLike(t)
-	s := sender{base: server.URL, token: "right", namespace: "shop", now: func() time.Time { return time.Unix(7200, 0) }}
+	s := sender{base: server.URL, token: "right", namespace: "shop", problems: 20, now: func() time.Time { return time.Unix(7200, 0) }}
 	m := &measurement{sender: s}
-	if err := m.open(t.Context()); err != nil || m.accepted != problems {
+	if err := m.open(t.Context()); err != nil || m.accepted != s.problems {
 		t.Fatalf("accepted %d: %v", m.accepted, err)
 	}
 	for name, one := range map[string]struct {
@@ -78,7 +78,7 @@ func TestLoadsAreAnsweredAsTheyShouldBe(t *testing.T) {
 
 func TestWrongAnswersAreErrors(t *testing.T) {
 	server := gatewayLike(t)
-	s := sender{base: server.URL, token: "wrong", namespace: "shop", now: time.Now}
+	s := sender{base: server.URL, token: "wrong", namespace: "shop", problems: 20, now: time.Now}
 	var c counter
 	l := load{LoadNew, 1000, time.Minute, limited(10, s.opening("new-"))}
 	if err := l.attack(t.Context(), 2, c.add); err != nil {

@@ -14,30 +14,30 @@ func environment(pairs map[string]string) func(string) string {
 
 func TestOptionsHaveBounds(t *testing.T) {
 	want := Options{
-		Duration: 30 * time.Second, NewRate: 110, DuplicateRate: 550, RefusalRate: 550, SoakRate: 200, Connections: 96,
+		Duration: 30 * time.Second, NewRate: 105, DuplicateRate: 525, RefusalRate: 525, SoakRate: 200, Problems: 5, Connections: 96,
 	}
 	if got, err := OptionsFrom(environment(nil)); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	given := map[string]string{
 		"BENCH_DURATION": "1m", "BENCH_SOAK": "10m", "BENCH_RATE_NEW": "1", "BENCH_RATE_DUPLICATES": "2",
-		"BENCH_RATE_REFUSALS": "3", "BENCH_RATE_SOAK": "4", "BENCH_CONNECTIONS": "5",
+		"BENCH_RATE_REFUSALS": "3", "BENCH_RATE_SOAK": "4", "BENCH_PROBLEMS": "6", "BENCH_CONNECTIONS": "5",
 	}
 	want = Options{
-		Duration: time.Minute, Soak: 10 * time.Minute, NewRate: 1, DuplicateRate: 2, RefusalRate: 3, SoakRate: 4, Connections: 5,
+		Duration: time.Minute, Soak: 10 * time.Minute, NewRate: 1, DuplicateRate: 2, RefusalRate: 3, SoakRate: 4, Problems: 6, Connections: 5,
 	}
 	got, err := OptionsFrom(environment(given))
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	command := "BENCH_DURATION=1m0s BENCH_SOAK=10m0s BENCH_RATE_NEW=1 BENCH_RATE_DUPLICATES=2 BENCH_RATE_REFUSALS=3" +
-		" BENCH_RATE_SOAK=4 BENCH_CONNECTIONS=5 mage bench:gateway"
+		" BENCH_RATE_SOAK=4 BENCH_PROBLEMS=6 BENCH_CONNECTIONS=5 mage bench:gateway"
 	if got.command() != command {
 		t.Errorf("got %s", got.command())
 	}
 	wrong := map[string]string{
 		"BENCH_DURATION": "1s", "BENCH_SOAK": "6m", "BENCH_RATE_NEW": "0", "BENCH_RATE_DUPLICATES": "x",
-		"BENCH_RATE_REFUSALS": "5001", "BENCH_RATE_SOAK": "-1", "BENCH_CONNECTIONS": "513",
+		"BENCH_RATE_REFUSALS": "5001", "BENCH_RATE_SOAK": "-1", "BENCH_PROBLEMS": "1001", "BENCH_CONNECTIONS": "513",
 	}
 	_, err = OptionsFrom(environment(wrong))
 	for name := range wrong {

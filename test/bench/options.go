@@ -22,6 +22,7 @@ const (
 	// a refusal for overload is never what is measured, and neither is the sender.
 	connections = 96
 	maxConns    = 512
+	maxProblems = 1000
 )
 
 // Options say what is sent, and for how long. Make them with OptionsFrom.
@@ -32,22 +33,26 @@ type Options struct {
 	Soak time.Duration
 	// NewRate, DuplicateRate and RefusalRate are requests per second.
 	NewRate, DuplicateRate, RefusalRate, SoakRate int
+	// Problems is how many open requests the duplicates are about: a storm is many
+	// alerts about few things.
+	Problems int
 	// Connections bounds the connections, and with them the requests in flight.
 	Connections int
 }
 
 // OptionsFrom reads the options from environment variables. Every value that makes
-// no sense is reported, all together. The rates of the three loads are a tenth above
+// no sense is reported, all together. The rates of the three loads are a twentieth above
 // their targets: a load that offers no more than the target cannot reach it.
 func OptionsFrom(getenv func(string) string) (Options, error) {
 	r := reader{getenv: getenv}
 	o := Options{
 		Duration:      r.duration("BENCH_DURATION", 30*time.Second, 5*time.Second, maxDuration),
 		Soak:          r.duration("BENCH_SOAK", 0, minSoak, maxSoak),
-		NewRate:       r.number("BENCH_RATE_NEW", 110, maxRate),
-		DuplicateRate: r.number("BENCH_RATE_DUPLICATES", 550, maxRate),
-		RefusalRate:   r.number("BENCH_RATE_REFUSALS", 550, maxRate),
+		NewRate:       r.number("BENCH_RATE_NEW", 105, maxRate),
+		DuplicateRate: r.number("BENCH_RATE_DUPLICATES", 525, maxRate),
+		RefusalRate:   r.number("BENCH_RATE_REFUSALS", 525, maxRate),
 		SoakRate:      r.number("BENCH_RATE_SOAK", 200, maxRate),
+		Problems:      r.number("BENCH_PROBLEMS", 5, maxProblems),
 		Connections:   r.number("BENCH_CONNECTIONS", connections, maxConns),
 	}
 	return o, fault.With(errors.Join(r.errs...), "mend the environment variables named above")
@@ -56,8 +61,8 @@ func OptionsFrom(getenv func(string) string) (Options, error) {
 // command is what to type for the same measurement.
 func (o Options) command() string {
 	return fmt.Sprintf("BENCH_DURATION=%s BENCH_SOAK=%s BENCH_RATE_NEW=%d BENCH_RATE_DUPLICATES=%d BENCH_RATE_REFUSALS=%d"+
-		" BENCH_RATE_SOAK=%d BENCH_CONNECTIONS=%d mage bench:gateway",
-		o.Duration, o.Soak, o.NewRate, o.DuplicateRate, o.RefusalRate, o.SoakRate, o.Connections)
+		" BENCH_RATE_SOAK=%d BENCH_PROBLEMS=%d BENCH_CONNECTIONS=%d mage bench:gateway",
+		o.Duration, o.Soak, o.NewRate, o.DuplicateRate, o.RefusalRate, o.SoakRate, o.Problems, o.Connections)
 }
 
 // reader collects the mistakes of several variables.

@@ -55,9 +55,11 @@ type Report struct {
 	Command string    `json:"command"`
 	Image   string    `json:"gateway_image"`
 	Machine Machine   `json:"machine"`
-	Results []Result  `json:"results"`
-	Floors  []Floor   `json:"apiserver_alone,omitempty"`
-	Soak    *Soak     `json:"soak,omitempty"`
+	// Problems is how many open requests the duplicates were about.
+	Problems int      `json:"problems"`
+	Results  []Result `json:"results"`
+	Floors   []Floor  `json:"apiserver_alone,omitempty"`
+	Soak     *Soak    `json:"soak,omitempty"`
 }
 
 // Missed tells whether any target was missed.
@@ -92,7 +94,7 @@ func (r Report) Save(dir string) error {
 // header says what was measured where.
 func (r Report) header() string {
 	return fmt.Sprintf("%s, %s, %s\n%d processors, load %.2f before the start; duplicates are about %d open requests\n",
-		r.Command, r.Started.Format(time.RFC3339), r.Image, r.Machine.Processors, r.Machine.Load, problems)
+		r.Command, r.Started.Format(time.RFC3339), r.Image, r.Machine.Processors, r.Machine.Load, r.Problems)
 }
 
 // Text is the report for people.

@@ -24,7 +24,7 @@ func sampleReport() Report {
 	missed.Missed = targetOf(LoadDuplicates).judge(missed)
 	return Report{
 		Run: "r", Started: time.Date(2026, 11, 25, 1, 2, 3, 0, time.UTC), Command: "mage bench:gateway", Image: "gateway:1",
-		Machine: Machine{2, 0.5}, Results: []Result{met, missed},
+		Machine: Machine{2, 0.5}, Results: []Result{met, missed}, Problems: 20,
 		Floors: []Floor{{Write: "count", Clients: 20, Writes: 1234, PerSecond: 123.4, P50: 5, P99: 60, Server: 1.25}},
 	}
 }

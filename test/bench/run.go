@@ -53,10 +53,11 @@ func measure(ctx context.Context, env hybrid.Environment, o Options, out io.Writ
 	}
 	m := &measurement{
 		system: s, options: o, tenant: t, out: out,
-		sender: sender{base: env.Endpoints[infrastructure.EndpointGateway], token: t.token, namespace: t.namespace.Name, now: time.Now},
+		sender: sender{base: env.Endpoints[infrastructure.EndpointGateway], token: t.token, namespace: t.namespace.Name, now: time.Now, problems: o.Problems},
 		report: Report{
 			Run: env.Run, Started: time.Now().UTC(), Command: o.command(), Image: env.Images["gateway"],
-			Machine: Machine{Processors: runtime.NumCPU(), Load: load},
+			Machine:  Machine{Processors: runtime.NumCPU(), Load: load},
+			Problems: o.Problems,
 		},
 	}
 	if err := m.run(ctx); err != nil {
@@ -112,13 +113,13 @@ func (m *measurement) run(ctx context.Context) error {
 // the Gateway's memory of the token too.
 func (m *measurement) open(ctx context.Context) error {
 	var c counter
-	opening := load{name: "opening", rate: 2 * problems, duration: time.Minute, targets: m.sender.first()}
+	opening := load{name: "opening", rate: 2 * m.sender.problems, duration: time.Minute, targets: m.sender.first()}
 	if err := opening.attack(ctx, 1, c.add); err != nil {
 		return err
 	}
 	tally := c.done()
-	if tally.Created != problems {
-		return fault.With(fmt.Errorf("of %d alerts %d were answered with 201: %s", problems, tally.Created, strings.Join(tally.Reasons, "; ")),
+	if tally.Created != m.sender.problems {
+		return fault.With(fmt.Errorf("of %d alerts %d were answered with 201: %s", m.sender.problems, tally.Created, strings.Join(tally.Reasons, "; ")),
 			"see the Gateway's log: kubectl --kubeconfig "+m.system.env.Kubeconfig+" -n "+m.system.env.Namespace+" logs deploy/gateway")
 	}
 	m.accepted += tally.Created

@@ -27,6 +27,8 @@ const body = `{"version":"4","groupKey":"{}:{alertname=\"PodCrashLooping\"}","tr
 type sender struct {
 	base, token, namespace string
 	now                    func() time.Time
+	// problems is how many requests the duplicates are about.
+	problems int
 }
 
 // firing fills target with the alert about one pod, and with the status that its
@@ -55,7 +57,7 @@ func (s sender) opening(prefix string) vegeta.Targeter {
 func (s sender) repeating() vegeta.Targeter {
 	var sent atomic.Int64
 	return func(target *vegeta.Target) error {
-		s.firing(target, known(int(sent.Add(1))%problems), http.StatusAccepted)
+		s.firing(target, known(int(sent.Add(1))%s.problems), http.StatusAccepted)
 		return nil
 	}
 }
@@ -74,15 +76,11 @@ func limited(n int64, targets vegeta.Targeter) vegeta.Targeter {
 // first tells of the problems that repeating repeats.
 func (s sender) first() vegeta.Targeter {
 	var sent atomic.Int64
-	return limited(problems, func(target *vegeta.Target) error {
+	return limited(int64(s.problems), func(target *vegeta.Target) error {
 		s.firing(target, known(int(sent.Add(1))-1), http.StatusCreated)
 		return nil
 	})
 }
-
-// problems is how many requests the duplicates are about: a storm is many alerts
-// about few things.
-const problems = 20
 
 // known names the pod of one of them.
 func known(i int) string { return "known-" + strconv.Itoa(i) }
