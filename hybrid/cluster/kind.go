@@ -29,13 +29,13 @@ func provider(kindOfEngine string, out io.Writer) *kind.Provider {
 // in no time, there is nobody to elect a leader against, and etcd need not
 // survive a power cut, so it writes to the node's tmpfs without fsync. The API
 // server and etcd spend a quarter of their time on collecting garbage from small
-// heaps; with some more memory they do it half as often.
+// heaps; with some more memory they do it a quarter as often.
 const kubeadmPatch = `kind: ClusterConfiguration
 encryptionAlgorithm: ECDSA-P256
 apiServer:
   extraEnvs:
   - name: GOGC
-    value: "200"
+    value: "400"
 etcd:
   local:
     dataDir: /tmp/etcd
@@ -44,7 +44,7 @@ etcd:
       value: "true"
     extraEnvs:
     - name: GOGC
-      value: "200"
+      value: "400"
 controllerManager:
   extraArgs:
   - name: leader-elect

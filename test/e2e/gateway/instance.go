@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -201,22 +200,10 @@ func (s *system) copyWorkload(ctx context.Context, namespace, name string, adjus
 		ObjectMeta: moved(service, namespace), Spec: corev1.ServiceSpec{Selector: service.Spec.Selector, Ports: ports},
 	})).To(Succeed())
 	duplicate := &appsv1.Deployment{ObjectMeta: moved(deployed, namespace), Spec: *deployed.Spec.DeepCopy()}
-	calm(duplicate)
 	adjust(duplicate)
 	Expect(s.kube.Create(ctx, duplicate)).To(Succeed())
 	// Its pods stop at once; the namespace stays until the end of the suite.
 	DeferCleanup(func(ctx context.Context) { Expect(s.kube.Delete(ctx, duplicate)).To(Succeed()) })
-}
-
-// calm lets a store be probed by a command each second only until it has started:
-// each costs a process in its container, and specs start several stores.
-func calm(d *appsv1.Deployment) {
-	container := &d.Spec.Template.Spec.Containers[0]
-	if probe := container.ReadinessProbe; probe != nil && probe.Exec != nil {
-		container.StartupProbe = probe.DeepCopy()
-		container.StartupProbe.FailureThreshold = int32(rolloutBudget / time.Second)
-		probe.PeriodSeconds = 10
-	}
 }
 
 // moved is the metadata of a copy.
