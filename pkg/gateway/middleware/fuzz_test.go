@@ -79,8 +79,12 @@ func FuzzMiddleware(f *testing.F) {
 		request := httptest.NewRequest(http.MethodPost, "/signals", bytes.NewReader(body))
 		request.Method = method
 		for bit, header := range [][2]string{
-			{"Authorization", authorization}, {HeaderTimestamp, timestamp}, {"Content-Type", contentType},
-			{"Content-Encoding", encoding}, {"Origin", origin}, {"X-Forwarded-For", forwarded},
+			{"Authorization", authorization},
+			{HeaderTimestamp, timestamp},
+			{"Content-Type", contentType},
+			{"Content-Encoding", encoding},
+			{"Origin", origin},
+			{"X-Forwarded-For", forwarded},
 		} {
 			request.Header.Add(header[0], header[1])
 			if twice&(1<<bit) != 0 {
