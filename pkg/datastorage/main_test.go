@@ -30,7 +30,7 @@ type running struct {
 	stop func() error
 }
 
-func serve(t *testing.T, c config.Config) running {
+func serve(t testing.TB, c config.Config) running {
 	t.Helper()
 	c.Server.Address, c.Server.MetricsAddress = "127.0.0.1:0", "127.0.0.1:0"
 	service, err := datastorage.New(t.Context(), c, slog.New(slog.DiscardHandler))
@@ -66,12 +66,12 @@ func quick() config.Config {
 	return c
 }
 
-func (r running) call(t *testing.T, method, path, body string) (int, string) {
+func (r running) call(t testing.TB, method, path, body string) (int, string) {
 	t.Helper()
 	return call(t, method, "http://"+r.Address()+path, body)
 }
 
-func call(t *testing.T, method, url, body string) (int, string) {
+func call(t testing.TB, method, url, body string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -89,7 +89,7 @@ func call(t *testing.T, method, url, body string) (int, string) {
 	return answer.StatusCode, string(content)
 }
 
-func (r running) write(t *testing.T, correlation string, want int) {
+func (r running) write(t testing.TB, correlation string, want int) {
 	t.Helper()
 	body := fmt.Sprintf(`{"events": [{"event_id": %q, "event_version": "1.0", "event_timestamp": %q,
 		"event_type": "gateway.signal.received", "event_category": "gateway", "event_action": "received",
@@ -101,7 +101,7 @@ func (r running) write(t *testing.T, correlation string, want int) {
 }
 
 // total returns how many events of a correlation are stored, or -1 without an answer.
-func (r running) total(t *testing.T, correlation string) int {
+func (r running) total(t testing.TB, correlation string) int {
 	t.Helper()
 	status, body := r.call(t, http.MethodGet, server.PathEvents+"?correlation_id="+correlation, "")
 	if status != http.StatusOK {
@@ -114,13 +114,13 @@ func (r running) total(t *testing.T, correlation string) int {
 	return page.Pagination.Total
 }
 
-func (r running) ready(t *testing.T) int {
+func (r running) ready(t testing.TB) int {
 	t.Helper()
 	status, _ := r.call(t, http.MethodGet, server.PathReady, "")
 	return status
 }
 
-func eventually(t *testing.T, what string, reached func() bool) {
+func eventually(t testing.TB, what string, reached func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -135,7 +135,7 @@ func eventually(t *testing.T, what string, reached func() bool) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

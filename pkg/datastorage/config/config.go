@@ -25,6 +25,8 @@ type Config struct {
 	Redis      Redis      `yaml:"redis"`
 	Stores     Stores     `yaml:"stores"`
 	Queue      Queue      `yaml:"queue"`
+	Retention  Retention  `yaml:"retention"`
+	Clock      Clock      `yaml:"clock"`
 }
 
 // Log configures the log, JSON lines on standard error.
@@ -54,6 +56,10 @@ type Server struct {
 	MaxBatchBytes int64 `yaml:"max_batch_bytes"`
 	// MaxBatchEvents bounds the number of events in a batch.
 	MaxBatchEvents int `yaml:"max_batch_events"`
+	// MaxInFlightBytes bounds the bodies of all running writes together, in bytes;
+	// the write that would pass it is answered 503. While a store is slow, writes
+	// pile up, and this is what bounds their memory.
+	MaxInFlightBytes int64 `yaml:"max_in_flight_bytes"`
 }
 
 // Write bounds how long one write may take: the sum of the two is the longest time
@@ -119,6 +125,23 @@ type Queue struct {
 	ReplayBatch int64 `yaml:"replay_batch"`
 }
 
+// Retention says how long events are kept.
+type Retention struct {
+	// Months is how many whole months are kept beside the current one; the
+	// partitions before are dropped. 0 keeps everything.
+	Months int `yaml:"months"`
+}
+
+// Clock moves the service's idea of the time, for rehearsals only.
+type Clock struct {
+	// Offset is added to the machine's clock wherever the time decides: accepted
+	// timestamps, partitions, retention. Negative is the past.
+	Offset time.Duration `yaml:"offset"`
+}
+
+// Now tells the service's time.
+func (c Clock) Now() time.Time { return time.Now().Add(c.Offset) }
+
 // Default returns the configuration of an empty file.
 func Default() Config {
 	return Config{
@@ -133,6 +156,8 @@ func Default() Config {
 			MaxEventBytes:  256 << 10,
 			MaxBatchBytes:  4 << 20,
 			MaxBatchEvents: 1000,
+
+			MaxInFlightBytes: 16 << 20,
 		},
 		Write:  Write{PostgreSQLTimeout: 3 * time.Second, QueueTimeout: 2 * time.Second},
 		Query:  Query{Timeout: 5 * time.Second},
@@ -152,7 +177,7 @@ func Default() Config {
 			ConnectTimeout: time.Second,
 		},
 		Stores: Stores{CheckInterval: time.Second, RetryMin: 100 * time.Millisecond, RetryMax: 2 * time.Second},
-		Queue:  Queue{ReplayInterval: time.Second, ReplayBatch: 100},
+		Queue:  Queue{ReplayInterval: time.Second, ReplayBatch: 500},
 	}
 }
 

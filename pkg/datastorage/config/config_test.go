@@ -32,6 +32,7 @@ server:
   max_event_bytes: 4
   max_batch_bytes: 5
   max_batch_events: 6
+  max_in_flight_bytes: 22
 write: {postgresql_timeout: 7s, queue_timeout: 8s}
 query: {timeout: 9s}
 events: {max_age: 10h, max_ahead: 11m}
@@ -39,6 +40,8 @@ postgresql: {address: "a:12", secrets: /p, ssl_mode: require, max_connections: 1
 redis: {address: "b:15", secrets: /r, stream: q, dead_stream: d, connect_timeout: 16s}
 stores: {check_interval: 17s, retry_min: 18ms, retry_max: 19s}
 queue: {replay_interval: 20s, replay_batch: 21}
+retention: {months: 23}
+clock: {offset: -24h}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +50,7 @@ queue: {replay_interval: 20s, replay_batch: 21}
 		Log: Log{Level: slog.LevelDebug},
 		Server: Server{
 			Address: "127.0.0.1:1", MetricsAddress: "127.0.0.1:2", ReadTimeout: time.Second, DrainTimeout: 2 * time.Second,
-			MaxInFlight: 3, MaxEventBytes: 4, MaxBatchBytes: 5, MaxBatchEvents: 6,
+			MaxInFlight: 3, MaxEventBytes: 4, MaxBatchBytes: 5, MaxBatchEvents: 6, MaxInFlightBytes: 22,
 		},
 		Write:      Write{PostgreSQLTimeout: 7 * time.Second, QueueTimeout: 8 * time.Second},
 		Query:      Query{Timeout: 9 * time.Second},
@@ -56,6 +59,8 @@ queue: {replay_interval: 20s, replay_batch: 21}
 		Redis:      Redis{Address: "b:15", Secrets: "/r", Stream: "q", DeadStream: "d", ConnectTimeout: 16 * time.Second},
 		Stores:     Stores{CheckInterval: 17 * time.Second, RetryMin: 18 * time.Millisecond, RetryMax: 19 * time.Second},
 		Queue:      Queue{ReplayInterval: 20 * time.Second, ReplayBatch: 21},
+		Retention:  Retention{Months: 23},
+		Clock:      Clock{Offset: -24 * time.Hour},
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -75,6 +80,9 @@ func TestParseRefuses(t *testing.T) {
 		"retry bounds crossed": {"stores: {retry_min: 3s, retry_max: 2s}\n", "stores.retry_max: must not be below stores.retry_min"},
 		"one connection":       {"postgresql: {max_connections: 1}\n", "postgresql.max_connections: must be at least 2"},
 		"one stream for both":  {"redis: {stream: a, dead_stream: a}\n", "redis.dead_stream: must not be empty or the same as redis.stream"},
+		"bytes in flight":      {"server: {max_in_flight_bytes: 4194303}\n", "server.max_in_flight_bytes: must not be below"},
+		"negative retention":   {"retention: {months: -1}\n", "retention.months: must be at least 0"},
+		"retention too short":  {"retention: {months: 1}\nevents: {max_age: 673h}\n", "retention.months: would drop the month"},
 		"ssl mode":             {"postgresql: {ssl_mode: prefer}\n", `postgresql.ssl_mode: "prefer" is not one of disable, require, verify-ca, verify-full`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,6 +91,13 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("error %v, want it to contain %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestClock(t *testing.T) {
+	before := time.Now()
+	if got := (Clock{Offset: time.Hour}).Now().Add(-time.Hour); got.Before(before) || got.After(time.Now()) {
+		t.Errorf("the clock says %s, an hour after it began at %s", got, before)
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// shortestMonth is a February.
+const shortestMonth = 28 * 24 * time.Hour
+
 // validate returns every mistake at once, each with the key that it is about.
 func (c Config) validate() error {
 	p := &problems{}
@@ -24,6 +27,11 @@ func (c Config) validate() error {
 	p.atLeast("server.max_batch_bytes", c.Server.MaxBatchBytes, 1)
 	p.atLeast("server.max_batch_events", int64(c.Server.MaxBatchEvents), 1)
 	p.atLeast("queue.replay_batch", c.Queue.ReplayBatch, 1)
+	p.check(c.Server.MaxInFlightBytes >= max(c.Server.MaxEventBytes, c.Server.MaxBatchBytes), "server.max_in_flight_bytes",
+		"must not be below server.max_event_bytes or server.max_batch_bytes")
+	p.atLeast("retention.months", int64(c.Retention.Months), 0)
+	p.check(c.Retention.Months == 0 || c.Events.MaxAge <= shortestMonth*time.Duration(c.Retention.Months), "retention.months",
+		"would drop the month of an event that events.max_age still accepts")
 	// A migration holds its lock on one connection and works on another.
 	p.atLeast("postgresql.max_connections", int64(c.PostgreSQL.MaxConnections), 2)
 

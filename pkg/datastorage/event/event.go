@@ -53,3 +53,16 @@ func Unique(events []Event) []Event {
 	}
 	return unique
 }
+
+// Correlations returns the correlation ids of events, each once, in their order.
+func Correlations(events []Event) []string {
+	seen := make(map[string]struct{})
+	var correlations []string
+	for _, e := range events {
+		if _, again := seen[e.CorrelationID]; !again {
+			seen[e.CorrelationID] = struct{}{}
+			correlations = append(correlations, e.CorrelationID)
+		}
+	}
+	return correlations
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -235,5 +236,12 @@ func TestDateIsTheDayInUTC(t *testing.T) {
 	got := Event{Timestamp: time.Date(2026, 3, 1, 0, 30, 0, 0, east)}.Date()
 	if want := time.Date(2026, 2, 28, 0, 0, 0, 0, time.UTC); !got.Equal(want) || got.Location() != time.UTC {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestCorrelations(t *testing.T) {
+	got := Correlations([]Event{{CorrelationID: "b"}, {CorrelationID: "a"}, {CorrelationID: "b"}})
+	if want := []string{"b", "a"}; !slices.Equal(got, want) {
+		t.Errorf("correlations %v, want %v", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -51,7 +52,10 @@ type Queue struct {
 	client *redis.Client
 	stream string
 	dead   string
-	up     atomic.Bool
+	// waiting is a hash with the number of queued events by correlation. It is
+	// changed together with the stream only.
+	waiting string
+	up      atomic.Bool
 	// added holds one token after an event was queued here, to wake the worker.
 	added chan struct{}
 }
@@ -77,7 +81,9 @@ func New(c config.Redis) *Queue {
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
-	return &Queue{client: client, stream: c.Stream, dead: c.DeadStream, added: make(chan struct{}, 1)}
+	return &Queue{
+		client: client, stream: c.Stream, dead: c.DeadStream, waiting: c.Stream + ":waiting", added: make(chan struct{}, 1),
+	}
 }
 
 // Close ends all connections.
@@ -89,16 +95,21 @@ func (q *Queue) Up() bool { return q.up.Load() }
 // Add queues events in their order, all or none: they go in as one transaction.
 func (q *Queue) Add(ctx context.Context, events []event.Event) error {
 	bodies := make([]string, len(events))
+	correlations := make(map[string]int64)
 	for i, e := range events {
 		body, err := json.Marshal(e)
 		if err != nil {
 			return fmt.Errorf("encode event %s: %w", e.ID, err)
 		}
 		bodies[i] = string(body)
+		correlations[e.CorrelationID]++
 	}
 	_, err := q.client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, body := range bodies {
 			pipe.XAdd(ctx, &redis.XAddArgs{Stream: q.stream, Values: []string{fieldEvent, body}})
+		}
+		for correlation, count := range correlations {
+			pipe.HIncrBy(ctx, q.waiting, correlation, count)
 		}
 		return nil
 	})
@@ -110,6 +121,15 @@ func (q *Queue) Add(ctx context.Context, events []event.Event) error {
 	default:
 	}
 	return nil
+}
+
+// Holds reports whether an event of one of the correlations waits in the queue.
+func (q *Queue) Holds(ctx context.Context, correlations []string) (bool, error) {
+	counts, err := q.client.HMGet(ctx, q.waiting, correlations...).Result()
+	if err := q.note(err); err != nil {
+		return false, fmt.Errorf("look for waiting events: %w", err)
+	}
+	return slices.ContainsFunc(counts, func(count any) bool { return count != nil }), nil
 }
 
 // Head returns up to count entries, oldest first.
@@ -139,13 +159,24 @@ func decode(message redis.XMessage) Entry {
 	return entry
 }
 
+// removeEntries deletes each entry that is still there and counts it out of its
+// correlation, in one step: KEYS are stream and hash, ARGV is id, correlation, id, ...
+const removeEntries = `local removed = 0
+for i = 1, #ARGV, 2 do
+  if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
+    removed = removed + 1
+    if redis.call('HINCRBY', KEYS[2], ARGV[i + 1], -1) <= 0 then redis.call('HDEL', KEYS[2], ARGV[i + 1]) end
+  end
+end
+return removed`
+
 // Remove deletes entries that are stored, and returns how many were still there.
 func (q *Queue) Remove(ctx context.Context, entries []Entry) (int64, error) {
-	ids := make([]string, len(entries))
-	for i, entry := range entries {
-		ids[i] = entry.ID
+	arguments := make([]any, 0, 2*len(entries))
+	for _, entry := range entries {
+		arguments = append(arguments, entry.ID, entry.Event.CorrelationID)
 	}
-	removed, err := q.client.XDel(ctx, q.stream, ids...).Result()
+	removed, err := q.client.Eval(ctx, removeEntries, []string{q.stream, q.waiting}, arguments...).Int64()
 	if err := q.note(err); err != nil {
 		return 0, fmt.Errorf("remove replayed events from the queue: %w", err)
 	}
@@ -155,13 +186,15 @@ func (q *Queue) Remove(ctx context.Context, entries []Entry) (int64, error) {
 // moveToDead moves an entry in one step. A second replica that judges the same entry
 // finds it gone and adds nothing.
 const moveToDead = `if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+if redis.call('HINCRBY', KEYS[3], ARGV[4], -1) <= 0 then redis.call('HDEL', KEYS[3], ARGV[4]) end
 redis.call('XADD', KEYS[2], '*', 'event', ARGV[2], 'reason', ARGV[3])
 return 1`
 
 // Bury moves an entry to the dead stream with the reason, and reports whether this
 // call did it.
 func (q *Queue) Bury(ctx context.Context, entry Entry, reason string) (bool, error) {
-	moved, err := q.client.Eval(ctx, moveToDead, []string{q.stream, q.dead}, entry.ID, entry.raw, reason).Int()
+	moved, err := q.client.Eval(ctx, moveToDead, []string{q.stream, q.dead, q.waiting},
+		entry.ID, entry.raw, reason, entry.Event.CorrelationID).Int()
 	if err := q.note(err); err != nil {
 		return false, fmt.Errorf("move entry %s to the dead stream: %w", entry.ID, err)
 	}

@@ -81,6 +81,42 @@ func TestBuryMovesOnce(t *testing.T) {
 	}
 }
 
+// What the queue holds is known by correlation until the last event of it has gone,
+// whichever way that goes.
+func TestHolds(t *testing.T) {
+	q := opened(t, queue.New(shared.Config(t)))
+	a, b := sample("a"), sample("b")
+	mustAdd(t, q, a, b, a)
+	holds := func(want bool, correlations ...string) {
+		t.Helper()
+		if got, err := q.Holds(t.Context(), correlations); err != nil || got != want {
+			t.Errorf("holds %v: %t, %v, want %t", correlations, got, err, want)
+		}
+	}
+	holds(true, "a")
+	holds(true, "c", "b")
+	holds(false, "c")
+	entries, err := q.Head(t.Context(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		// As a second replica would remove it too.
+		if _, err := q.Remove(t.Context(), entries[:1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holds(true, "a")
+	if _, err := q.Bury(t.Context(), entries[1], "why"); err != nil {
+		t.Fatal(err)
+	}
+	holds(false, "b")
+	if _, err := q.Remove(t.Context(), entries[2:]); err != nil {
+		t.Fatal(err)
+	}
+	holds(false, "a", "b")
+}
+
 func TestHeadReportsWhatIsNoEvent(t *testing.T) {
 	c := shared.Config(t)
 	q := opened(t, queue.New(c))
@@ -109,8 +145,9 @@ func TestCommandsFailWhileRedisIsAway(t *testing.T) {
 	_, remove := q.Remove(t.Context(), entry)
 	_, bury := q.Bury(t.Context(), entry[0], "")
 	_, stats := q.Stats(t.Context())
+	_, holds := q.Holds(t.Context(), []string{"a"})
 	for name, err := range map[string]error{
-		"add": q.Add(t.Context(), []event.Event{sample("a")}), "head": head, "remove": remove, "bury": bury, "stats": stats,
+		"add": q.Add(t.Context(), []event.Event{sample("a")}), "head": head, "remove": remove, "bury": bury, "stats": stats, "holds": holds,
 	} {
 		if err == nil {
 			t.Errorf("%s succeeded", name)

@@ -48,6 +48,9 @@ type Storer interface {
 // Queuer is the reserve.
 type Queuer interface {
 	Add(ctx context.Context, events []event.Event) error
+	// Holds reports whether an event of one of the correlations waits.
+	Holds(ctx context.Context, correlations []string) (bool, error)
+	Up() bool
 }
 
 // Options bound one write: the longest time to an answer is the sum.
@@ -79,15 +82,20 @@ type Outcome struct {
 // Record hands over events, all or none.
 //
 // While PostgreSQL is known to be down, nothing waits for it. While the queue still
-// holds older events, new ones go straight to PostgreSQL: readers sort by
-// event_timestamp, so the order of arrival does not matter, and queueing behind a
-// backlog would only make the backlog longer.
+// holds older events, new ones go straight to PostgreSQL, because queueing behind a
+// backlog would only make the backlog longer; but an event never overtakes one of its
+// own correlation, so that a reader who sees an event sees all that were accepted
+// before it.
 //
 // A timeout of PostgreSQL does not say whether the events were stored. Queueing them
 // is right in both cases, because storing is idempotent.
 func (r *Recorder) Record(ctx context.Context, events []event.Event) (Outcome, error) {
 	storeErr := errDown
-	if r.storer.State().Up {
+	switch {
+	case !r.storer.State().Up:
+	case r.mustWait(ctx, events):
+		storeErr = errBehind
+	default:
 		var fresh int64
 		fresh, storeErr = r.insert(ctx, events)
 		if storeErr == nil {
@@ -106,7 +114,30 @@ func (r *Recorder) Record(ctx context.Context, events []event.Event) (Outcome, e
 	return Outcome{Status: Queued}, nil
 }
 
-var errDown = errors.New("PostgreSQL is known to be down")
+var (
+	errDown   = errors.New("PostgreSQL is known to be down")
+	errBehind = errors.New("older events of the same correlation wait in the queue")
+)
+
+// mustWait reports whether one of the events would overtake another of its
+// correlation. When the queue does not say, the events do not wait: direct writes do
+// not depend on it.
+func (r *Recorder) mustWait(ctx context.Context, events []event.Event) bool {
+	if !r.queuer.Up() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(r.options.QueueTimeout, lookTimeout))
+	defer cancel()
+	holds, err := r.queuer.Holds(ctx, event.Correlations(events))
+	if err != nil {
+		r.log.WarnContext(ctx, "the queue does not say what it holds", "error", err.Error())
+	}
+	return holds
+}
+
+// lookTimeout bounds one look into the queue, which otherwise answers within a
+// millisecond. The look precedes a write that can do without it.
+const lookTimeout = 500 * time.Millisecond
 
 func (r *Recorder) insert(ctx context.Context, events []event.Event) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.options.StoreTimeout)

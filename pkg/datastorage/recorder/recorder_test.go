@@ -41,7 +41,20 @@ func (f *fakeStore) State() store.State { return store.State{Up: f.up} }
 type fakeQueue struct {
 	err   error
 	hangs bool
+	down  bool
+	holds bool
+	look  error
 	added []event.Event
+}
+
+func (f *fakeQueue) Up() bool { return !f.down }
+
+func (f *fakeQueue) Holds(ctx context.Context, _ []string) (bool, error) {
+	if f.hangs {
+		<-ctx.Done()
+		return false, ctx.Err()
+	}
+	return f.holds, f.look
 }
 
 func (f *fakeQueue) Add(ctx context.Context, events []event.Event) error {
@@ -77,6 +90,11 @@ func TestRecord(t *testing.T) {
 		"hangs":              {store: fakeStore{up: true, hangs: true}, want: Outcome{Status: Queued}, inserts: 1, queued: 2},
 		"both down":          {queue: fakeQueue{err: broken}, unavailable: true},
 		"both hang":          {store: fakeStore{up: true, hangs: true}, queue: fakeQueue{hangs: true}, unavailable: true, inserts: 1},
+		"behind its own":     {store: fakeStore{up: true}, queue: fakeQueue{holds: true}, want: Outcome{Status: Queued}, queued: 2},
+		"queue goes away":    {store: fakeStore{up: true}, queue: fakeQueue{look: broken, err: broken}, want: Outcome{Status: Stored, Fresh: 2}, inserts: 1},
+		"queue known down":   {store: fakeStore{up: true}, queue: fakeQueue{down: true, holds: true}, want: Outcome{Status: Stored, Fresh: 2}, inserts: 1},
+		"queue hangs":        {store: fakeStore{up: true}, queue: fakeQueue{hangs: true}, want: Outcome{Status: Stored, Fresh: 2}, inserts: 1},
+		"behind, then gone":  {store: fakeStore{up: true}, queue: fakeQueue{holds: true, err: broken}, unavailable: true},
 		"queue down is fine": {store: fakeStore{up: true}, queue: fakeQueue{err: broken}, want: Outcome{Status: Stored, Fresh: 2}, inserts: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
