@@ -100,25 +100,26 @@ func (s *Server) recoverPanic(next http.Handler) http.Handler {
 
 // limitInFlight refuses what is above the limit at once: a queue of requests would
 // only make all of them late.
-func limitInFlight(limit int, m *metrics.Metrics) func(http.Handler) http.Handler {
-	slots := make(chan struct{}, limit)
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case slots <- struct{}{}:
-				defer func() { <-slots }()
-				next.ServeHTTP(w, r)
-			default:
-				if r.Method == http.MethodPost {
-					m.Rejected(metrics.ReasonOverload)
-				}
-				problem.Write(w, r, problem.Problem{
-					Type: problem.TypeServiceUnavailable, RetryAfter: retryAfter,
-					Detail: "Too many requests are being processed.",
-				})
-			}
-		})
+func (s *Server) limitInFlight(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.requests.TryAcquire(1) {
+			s.overloaded(w, r)
+			return
+		}
+		defer s.requests.Release(1)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// overloaded answers a request for which there is no room at the moment.
+func (s *Server) overloaded(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		s.Metrics.Rejected(metrics.ReasonOverload)
 	}
+	problem.Write(w, r, problem.Problem{
+		Type: problem.TypeServiceUnavailable, RetryAfter: retryAfter,
+		Detail: "Too many requests are being processed.",
+	})
 }
 
 const mediaType = "application/json"

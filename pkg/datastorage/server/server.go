@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/hybrid-e2e/hybrid/pkg/datastorage/config"
 	"github.com/hybrid-e2e/hybrid/pkg/datastorage/event"
@@ -58,6 +59,8 @@ type Server struct {
 	Dependencies
 	config   config.Config
 	stopping atomic.Bool
+	// requests are those that run, bodies the bytes that the writes among them hold.
+	requests, bodies *semaphore.Weighted
 }
 
 // New returns the API.
@@ -66,7 +69,11 @@ func New(c config.Config, d Dependencies) *Server {
 		d.Clock = time.Now
 	}
 	d.Log = d.Log.With("component", "server")
-	return &Server{Dependencies: d, config: c}
+	return &Server{
+		Dependencies: d, config: c,
+		requests: semaphore.NewWeighted(int64(c.Server.MaxInFlight)),
+		bodies:   semaphore.NewWeighted(c.Server.MaxInFlightBytes),
+	}
 }
 
 // Stopping makes the server not ready, while it goes on answering.
@@ -83,7 +90,7 @@ func (s *Server) Handler() http.Handler {
 	router.Get(PathLive, s.live)
 	router.Get(PathReady, s.ready)
 
-	limited := router.With(limitInFlight(s.config.Server.MaxInFlight, s.Metrics))
+	limited := router.With(s.limitInFlight)
 	limited.With(jsonOnly(s.Metrics)).Post(PathEvents, s.writeEvent)
 	limited.With(jsonOnly(s.Metrics)).Post(PathBatch, s.writeBatch)
 	limited.Get(PathEvents, s.queryEvents)

@@ -1,10 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -37,10 +37,11 @@ type batchAnswer struct {
 }
 
 func (s *Server) writeEvent(w http.ResponseWriter, r *http.Request) {
-	body, ok := s.read(w, r, s.config.Server.MaxEventBytes)
+	body, done, ok := s.read(w, r, s.config.Server.MaxEventBytes)
 	if !ok {
 		return
 	}
+	defer done()
 	e, err := event.Decode(body, s.rules())
 	if err != nil {
 		s.invalid(w, r, err)
@@ -54,10 +55,11 @@ func (s *Server) writeEvent(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) writeBatch(w http.ResponseWriter, r *http.Request) {
-	body, ok := s.read(w, r, s.config.Server.MaxBatchBytes)
+	body, done, ok := s.read(w, r, s.config.Server.MaxBatchBytes)
 	if !ok {
 		return
 	}
+	defer done()
 	events, err := event.DecodeBatch(body, s.config.Server.MaxBatchEvents, s.rules())
 	if err != nil {
 		s.invalid(w, r, err)
@@ -118,13 +120,24 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, kind string, eve
 	return recorder.Outcome{}, false
 }
 
-// read returns the body, or answers why it cannot.
-func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, ok bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+// read returns the body, or answers why it cannot. While the request runs the body
+// counts against the bytes that all writes may hold; done gives them back.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, done func(), ok bool) {
+	size := r.ContentLength
+	if size < 0 || size > limit {
+		size = limit
+	}
+	if !s.bodies.TryAcquire(size) {
+		s.overloaded(w, r)
+		return nil, nil, false
+	}
+	done = func() { s.bodies.Release(size) }
+	buffer := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
-		return body, true
+		return buffer.Bytes(), done, true
 	case errors.As(err, &tooLarge):
 		s.Metrics.Rejected(metrics.ReasonTooLarge)
 		problem.Write(w, r, problem.Problem{
@@ -133,7 +146,8 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64) (body
 	default:
 		s.invalid(w, r, errors.New("the body could not be read completely"))
 	}
-	return nil, false
+	done()
+	return nil, nil, false
 }
 
 // invalid answers 400. For a batch the body has the index as a member of its own.

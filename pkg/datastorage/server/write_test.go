@@ -213,3 +213,32 @@ func TestTooManyAtOnce(t *testing.T) {
 		t.Errorf("no metric %s", want)
 	}
 }
+
+// Bodies are bounded together: a few large ones, or many small ones.
+func TestTooManyBytesAtOnce(t *testing.T) {
+	s := storing(1)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s.record = func(context.Context, []event.Event) (recorder.Outcome, error) {
+		entered <- struct{}{}
+		<-leave
+		return recorder.Outcome{Status: recorder.Stored, Fresh: 1}, nil
+	}
+	f := newFixture(s, func(c *config.Config) { c.Server.MaxInFlightBytes = int64(len(valid())) * 3 / 2 })
+	first := make(chan *httptest.ResponseRecorder)
+	go func() { first <- f.do(http.MethodPost, server.PathEvents, valid()) }()
+	<-entered
+	mustProblem(t, f.do(http.MethodPost, server.PathEvents, valid()), 503, "service-unavailable", "Too many requests are being processed.")
+	if answer := f.do(http.MethodGet, server.PathEvents, ""); answer.Code != http.StatusOK {
+		t.Errorf("a query was answered %d, it has no body", answer.Code)
+	}
+	close(leave)
+	if answer := <-first; answer.Code != http.StatusCreated {
+		t.Errorf("the first request was answered %d", answer.Code)
+	}
+	// Its bytes are free again, also after a body that cannot be read.
+	mustProblem(t, f.do(http.MethodPost, server.PathEvents, "{"), 400, "validation-error", "not valid JSON")
+	go func() { <-entered }()
+	if answer := f.do(http.MethodPost, server.PathEvents, valid()); answer.Code != http.StatusCreated {
+		t.Errorf("a later request was answered %d", answer.Code)
+	}
+}
