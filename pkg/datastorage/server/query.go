@@ -66,7 +66,7 @@ func (s *Server) queryEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	if found.More {
 		last := found.Events[len(found.Events)-1]
-		answer.Pagination.NextCursor = encodeCursor(store.Position{Timestamp: last.Timestamp, ID: last.ID})
+		answer.Pagination.NextCursor = encodeCursor(store.Position{Timestamp: last.Timestamp, ID: last.ID}, found.Total)
 	}
 	s.answer(w, r, http.StatusOK, answer)
 }
@@ -130,7 +130,7 @@ func setParameter(query *store.Query, name, value string, now time.Time) (err er
 	case "offset":
 		query.Offset, err = number(name, value, 0, 1<<30)
 	case "cursor":
-		query.After, err = decodeCursor(value)
+		query.After, query.Total, err = decodeCursor(value)
 	default:
 		err = fmt.Errorf("%q is not a parameter of this query", name)
 	}
@@ -189,34 +189,34 @@ func parseMoment(name, value string, now time.Time, ofDay func(time.Time) time.T
 	return time.Time{}, fmt.Errorf("%s must be RFC 3339, a date such as 2006-01-02, or a span such as 24h or 7d", name)
 }
 
-// A cursor is opaque to the client: the time in microseconds and the id.
-func encodeCursor(position store.Position) string {
+// A cursor is opaque to the client: the time in microseconds, the id, and the total of
+// the first page, which is counted once per walk.
+func encodeCursor(position store.Position, total int64) string {
 	return base64.RawURLEncoding.EncodeToString(
-		fmt.Appendf(nil, "%d_%s", position.Timestamp.UnixMicro(), position.ID))
+		fmt.Appendf(nil, "%d_%s_%d", position.Timestamp.UnixMicro(), position.ID, total))
 }
 
-func decodeCursor(value string) (*store.Position, error) {
-	invalid := errors.New("cursor is not one that this service gave out")
+var errCursor = errors.New("cursor is not one that this service gave out")
+
+func decodeCursor(value string) (*store.Position, *int64, error) {
 	decoded, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil {
-		return nil, invalid
+	parts := strings.Split(string(decoded), "_")
+	if err != nil || len(parts) != 3 {
+		return nil, nil, errCursor
 	}
-	micros, rawID, ok := strings.Cut(string(decoded), "_")
-	if !ok {
-		return nil, invalid
-	}
-	timestamp, err := strconv.ParseInt(micros, 10, 64)
-	if err != nil {
-		return nil, invalid
-	}
-	id, err := uuid.Parse(rawID)
-	if err != nil {
-		return nil, invalid
-	}
-	moment := time.UnixMicro(timestamp).UTC()
+	micros, err := strconv.ParseInt(parts[0], 10, 64)
+	moment := time.UnixMicro(micros).UTC()
 	// PostgreSQL's own range is narrower than that of the number.
-	if moment.Year() < 1 || moment.Year() > 9999 {
-		return nil, invalid
+	if err != nil || moment.Year() < 1 || moment.Year() > 9999 {
+		return nil, nil, errCursor
 	}
-	return &store.Position{Timestamp: moment, ID: id}, nil
+	id, err := uuid.Parse(parts[1])
+	if err != nil {
+		return nil, nil, errCursor
+	}
+	total, err := strconv.ParseInt(parts[2], 10, 64)
+	if err != nil || total < 0 {
+		return nil, nil, errCursor
+	}
+	return &store.Position{Timestamp: moment, ID: id}, &total, nil
 }

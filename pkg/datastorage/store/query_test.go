@@ -64,6 +64,12 @@ func TestQueryPages(t *testing.T) {
 		t.Fatalf("events are not the newest first: %+v", all.Events)
 	}
 
+	// A walk counts once: what comes while it runs does not change its total.
+	known := int64(42)
+	if page := mustQuery(t, s, store.Query{Total: &known}); page.Total != known {
+		t.Errorf("total %d, the first page counted %d", page.Total, known)
+	}
+
 	var byOffset, byCursor []uuid.UUID
 	var after *store.Position
 	for offset := 0; offset < 7; offset += 3 {
