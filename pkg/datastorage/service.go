@@ -40,6 +40,8 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (*Service, erro
 		PostgreSQL:  c.PostgreSQL,
 		Watch:       c.Stores,
 		OldestEvent: c.Events.MaxAge,
+		Retention:   c.Retention.Months,
+		Clock:       c.Clock.Now,
 		Changed:     s.databaseChanged,
 	}, log)
 	if err != nil {
@@ -61,6 +63,7 @@ func New(ctx context.Context, c config.Config, log *slog.Logger) (*Service, erro
 		Reserve: s.queue,
 		Metrics: s.metrics,
 		Log:     log,
+		Clock:   c.Clock.Now,
 	})
 	if err := s.listen(ctx); err != nil {
 		s.closeStores()

@@ -38,9 +38,10 @@ func firstOfMonth(t time.Time) time.Time {
 	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
 }
 
-func partitionName(month time.Time) string {
-	return "audit_events_" + month.Format("2006_01")
-}
+// partitionLayout is the name of a partition as a layout of its month.
+const partitionLayout = "audit_events_2006_01"
+
+func partitionName(month time.Time) string { return month.Format(partitionLayout) }
 
 // ensureMonths creates the partitions that are missing, all in one transaction.
 func (s *Store) ensureMonths(ctx context.Context, months []time.Time) error {

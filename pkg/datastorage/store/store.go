@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hybrid-e2e/hybrid/pkg/datastorage/config"
@@ -21,6 +23,9 @@ type Options struct {
 	// OldestEvent is the age of the oldest event that may be accepted: its month
 	// gets a partition too. 0 means that the current month is the first.
 	OldestEvent time.Duration
+	// Retention is how many whole months are kept beside the current one. 0 keeps
+	// everything.
+	Retention int
 	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time
 	// Changed is called when the state of the database changes. Nil means nobody
@@ -85,6 +90,7 @@ func poolConfig(c config.PostgreSQL) (*pgxpool.Config, error) {
 	poolConfig.MaxConns = c.MaxConnections
 	poolConfig.MaxConnIdleTime = 5 * time.Minute
 	poolConfig.ConnConfig.ConnectTimeout = c.ConnectTimeout
+	poolConfig.ConnConfig.BuildContextWatcherHandler = cancelStatements
 	// What is not asked for in UTC must still not depend on the server's zone.
 	poolConfig.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	poolConfig.BeforeConnect = func(_ context.Context, connection *pgx.ConnConfig) error {
@@ -102,4 +108,14 @@ func poolConfig(c config.PostgreSQL) (*pgxpool.Config, error) {
 		return nil
 	}
 	return poolConfig, nil
+}
+
+// goneTimeout is how long a server may take to confirm that it gave a statement up.
+const goneTimeout = 500 * time.Millisecond
+
+// cancelStatements makes the end of a context end the statement in the server too. A
+// closed connection would not: its backend goes on waiting, for a lock say, and writes
+// that time out would use up the server's connections one by one.
+func cancelStatements(connection *pgconn.PgConn) ctxwatch.Handler {
+	return &pgconn.CancelRequestContextWatcherHandler{Conn: connection, DeadlineDelay: goneTimeout}
 }

@@ -14,16 +14,15 @@ type State struct {
 	Migrated bool
 }
 
-// partitionInterval is the time between two looks at the partitions. Three months are
-// created ahead, so a failed look is not urgent: it only takes the usual retry.
-const partitionInterval = 24 * time.Hour
-
 // prepareTimeout bounds migrations and partitions together, the wait for another
 // replica's migration included. It only has to end a connection that hangs.
 const prepareTimeout = 5 * time.Minute
 
 type watch struct {
 	up, migrated atomic.Bool
+	// begun is the day for which partitions were ensured and dropped. Only Run uses
+	// it.
+	begun time.Time
 	// suspect holds one token when a statement failed in a way that questions the
 	// state.
 	suspect chan struct{}
@@ -71,15 +70,32 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.Migrate(ctx); err != nil {
 		return err
 	}
-	return s.EnsurePartitions(ctx)
+	return s.begin(ctx, s.day())
 }
+
+// begin does what each day begins with. Three months are created ahead, so that the
+// moment of the day does not matter. What cannot be dropped today is dropped later:
+// old events are no reason to refuse new ones.
+func (s *Store) begin(ctx context.Context, day time.Time) error {
+	if err := s.EnsurePartitions(ctx); err != nil {
+		return err
+	}
+	s.watch.begun = day
+	if err := s.Drop(ctx); err != nil {
+		s.log.WarnContext(ctx, "partitions older than the retention are still there, trying again", "error", err.Error())
+		s.watch.begun = time.Time{}
+	}
+	return nil
+}
+
+// day is the present day in UTC. It is asked for at every check, and not awaited by a
+// timer, because a timer stands still while its machine sleeps.
+func (s *Store) day() time.Time { return day(s.options.Clock()) }
 
 // hold returns when the database needs to be prepared again, with the reason.
 func (s *Store) hold(ctx context.Context) error {
 	check := time.NewTicker(s.options.Watch.CheckInterval)
 	defer check.Stop()
-	daily := time.NewTicker(partitionInterval)
-	defer daily.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -87,15 +103,25 @@ func (s *Store) hold(ctx context.Context) error {
 		case <-s.watch.suspect:
 			return errSuspect
 		case <-check.C:
-			if err := s.ping(ctx); err != nil {
-				return err
-			}
-		case <-daily.C:
-			if err := s.EnsurePartitions(ctx); err != nil {
+			if err := s.check(ctx); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// check asks whether the database answers, and begins the day when it is a new one.
+func (s *Store) check(ctx context.Context) error {
+	if err := s.ping(ctx); err != nil {
+		return err
+	}
+	today := s.day()
+	if today.Equal(s.watch.begun) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
+	defer cancel()
+	return s.begin(ctx, today)
 }
 
 // ping asks one connection of the pool, and gives up after the connect timeout, so
