@@ -66,7 +66,13 @@ func benchmarkWrites(b *testing.B, size int) {
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			answer, err := http.Post("http://"+r.Address()+server.PathBatch, "application/json", bytes.NewReader(batchBody(size, at)))
+			request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://"+r.Address()+server.PathBatch, bytes.NewReader(batchBody(size, at)))
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			request.Header.Set("Content-Type", "application/json")
+			answer, err := http.DefaultClient.Do(request)
 			if err != nil {
 				b.Error(err)
 				return

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"mime"
 	"net/http"
 	"runtime/debug"
@@ -111,8 +112,11 @@ func (s *Server) limitInFlight(next http.Handler) http.Handler {
 	})
 }
 
-// overloaded answers a request for which there is no room at the moment.
+// overloaded answers a request for which there is no room at the moment. The body is
+// read and dropped first: a sender that is still writing when the connection is closed
+// would see that and not the answer.
 func (s *Server) overloaded(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.config.Server.MaxBatchBytes))
 	if r.Method == http.MethodPost {
 		s.Metrics.Rejected(metrics.ReasonOverload)
 	}
