@@ -89,6 +89,7 @@ func (s *Server) Handler() http.Handler {
 	router.Get(PathHealth, s.health)
 	router.Get(PathLive, s.live)
 	router.Get(PathReady, s.ready)
+	router.Get(PathOpenAPI, s.describe)
 
 	limited := router.With(s.limitInFlight)
 	limited.With(jsonOnly(s.Metrics)).Post(PathEvents, s.writeEvent)
