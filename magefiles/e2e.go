@@ -16,6 +16,11 @@ func (E2E) Gateway(ctx context.Context) error {
 	return failed("e2e:gateway", infrastructure.EndToEnd(ctx, "gateway"))
 }
 
+// DataStorage tests DataStorage in a real cluster, with coverage, and leaves nothing behind.
+func (E2E) DataStorage(ctx context.Context) error {
+	return failed("e2e:datastorage", infrastructure.EndToEnd(ctx, "datastorage"))
+}
+
 // Suite tests the suite of the given name, as declared in test/infrastructure.
 func (E2E) Suite(ctx context.Context, name string) error {
 	return failed("e2e:suite "+name, infrastructure.EndToEnd(ctx, name))

@@ -13,7 +13,16 @@ import (
 // returned collects coverage and deletes the cluster unless KEEP_CLUSTER is set.
 // What happens is told to out.
 func SetupGatewayInfrastructureHybridWithCoverage(ctx context.Context, out io.Writer) (hybrid.Environment, func(context.Context) error, error) {
-	suite, o, err := prepare("gateway")
+	return setUp(ctx, "gateway", out)
+}
+
+// SetupDataStorageInfrastructureHybridWithCoverage is the same for DataStorage.
+func SetupDataStorageInfrastructureHybridWithCoverage(ctx context.Context, out io.Writer) (hybrid.Environment, func(context.Context) error, error) {
+	return setUp(ctx, "datastorage", out)
+}
+
+func setUp(ctx context.Context, name string, out io.Writer) (hybrid.Environment, func(context.Context) error, error) {
+	suite, o, err := prepare(name)
 	if err != nil {
 		return hybrid.Environment{}, nil, tell(err)
 	}

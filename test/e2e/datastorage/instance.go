@@ -1,0 +1,124 @@
+package datastorage
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+	"github.com/hybrid-e2e/hybrid/test/testbed"
+)
+
+// The spare endpoints by the spec that uses them: specs run at the same time, so each
+// has its own. Those named metrics are for a second port of the spec before.
+const (
+	spareOfPostgreSQL = iota
+	spareOfRedis
+	spareOfBoth
+	spareOfTransaction
+	spareOfReplay
+	spareOfDisk
+	spareOfSlow
+	spareOfSlowMetrics
+	spareOfRollingUpdate
+	spareOfLatePostgreSQL
+	spareOfLateRedis
+	spareOfReplicas
+	spareOfRetention
+	spareOfNoRetention
+	spareOfDeadEvents
+	spareOfDeadEventsMetrics
+)
+
+// instance is what a spec starts for itself because it is going to disturb it: copies
+// of DataStorage and its stores, in a namespace of their own.
+type instance struct {
+	// spare is the number of the endpoint at which DataStorage is reached.
+	spare int
+	// metrics is that of its metrics; zero means none.
+	metrics int
+	// onlyReady keeps requests from pods that are not ready, as the Service does. Else
+	// a service that says that it is not ready is heard too.
+	onlyReady bool
+	// config is added to the deployed configuration of DataStorage.
+	config string
+	// adjust may change the copies before they are created.
+	adjust func(*appsv1.Deployment)
+}
+
+// start creates the instance and returns the system that it forms. It does not wait.
+func (s *system) start(ctx context.Context, i instance) *system {
+	GinkgoHelper()
+	own := s.prepare(ctx, i)
+	for _, workload := range []string{"postgresql", "redis", "datastorage"} {
+		s.copyOf(ctx, own, workload, i)
+	}
+	return own
+}
+
+// prepare creates the namespace of an instance and the ways into it.
+func (s *system) prepare(ctx context.Context, i instance) *system {
+	GinkgoHelper()
+	own := &system{Bed: s.Elsewhere(s.Namespace(ctx))}
+	own.Open(ctx, "datastorage", "http", infrastructure.EndpointDataStorage, infrastructure.Spare(i.spare), !i.onlyReady)
+	if i.metrics > 0 {
+		own.Open(ctx, "datastorage", "metrics", infrastructure.EndpointDataStorageMetrics, infrastructure.Spare(i.metrics), true)
+	}
+	return own
+}
+
+// copyOf creates one workload of an instance.
+func (s *system) copyOf(ctx context.Context, own *system, workload string, i instance) {
+	GinkgoHelper()
+	s.Copy(ctx, own.Bed, workload, testbed.Change{
+		Deployment: func(d *appsv1.Deployment) {
+			stoppable(d)
+			if i.adjust != nil {
+				i.adjust(d)
+			}
+		},
+		Config: func(data map[string]string) {
+			if _, ok := data["config.yaml"]; ok {
+				data["config.yaml"] += i.config
+			}
+		},
+	})
+}
+
+// startReady is start, and waits until everything is ready.
+func (s *system) startReady(ctx context.Context, i instance) *system {
+	GinkgoHelper()
+	own := s.start(ctx, i)
+	for _, workload := range []string{"postgresql", "redis", "datastorage"} {
+		own.AwaitReady(ctx, workload, 1)
+	}
+	own.awaitStores(ctx, storesAre("up", true, "up"))
+	return own
+}
+
+// awaitStores waits until DataStorage is ready and sees its stores in that state.
+func (s *system) awaitStores(ctx context.Context, stores string) {
+	GinkgoHelper()
+	Eventually(func(ctx context.Context) (string, error) {
+		a, err := s.Get(ctx, infrastructure.EndpointDataStorage, routeReady)
+		return string(a.Body), err
+	}, settleBudget, poll).WithContext(ctx).Should(MatchJSON(`{"status":"ready","stores":` + stores + `}`))
+}
+
+// stoppable lets a copy of a store be away for a while and come back with its data:
+// its container waits while the file of the outage exists.
+func stoppable(d *appsv1.Deployment) {
+	container := &d.Spec.Template.Spec.Containers[0]
+	switch d.Name {
+	case "postgresql":
+		container.Command = waitingFor(outageOfPostgreSQL, "/usr/local/bin/hybrid-postgresql")
+	case "redis":
+		container.Command = waitingFor(outageOfRedis, "/usr/local/bin/hybrid-redis")
+	}
+}
+
+func waitingFor(file, entry string) []string {
+	return []string{"/bin/sh", "-c", "while [ -e " + file + " ]; do sleep 0.1; done; exec " + entry}
+}
