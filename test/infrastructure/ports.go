@@ -24,7 +24,7 @@ const (
 // are going to disturb them.
 const (
 	// SparePorts is how many there are; the specs of a suite share them out.
-	SparePorts           = 18
+	SparePorts           = 20
 	firstSparePort int32 = 30100
 )
 

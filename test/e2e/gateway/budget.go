@@ -24,8 +24,9 @@ const (
 	rolloutBudget = 90 * time.Second
 	// drainBudget is for the audit events of an outage to reach DataStorage's table.
 	drainBudget = 60 * time.Second
-	// outage is how long a store is away.
-	outage = 20 * time.Second
+	// outage is how long a store is away, longOutage how long DataStorage is.
+	outage     = 20 * time.Second
+	longOutage = 30 * time.Second
 	// specBudget bounds a whole spec, serialBudget one that starts or stops something.
 	specBudget   = 60 * time.Second
 	serialBudget = 4 * time.Minute

@@ -28,6 +28,8 @@ const (
 	spareOfRedisStorage
 	spareOfPostgreSQL
 	spareOfPostgreSQLStorage
+	spareOfDataStorage
+	spareOfDataStorageStorage
 	spareOfPermissions
 )
 

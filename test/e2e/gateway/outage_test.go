@@ -63,6 +63,31 @@ func (s *system) postgresqlOutage() {
 	})
 }
 
+func (s *system) dataStorageOutage() {
+	Describe("DataStorage outage", longest, Label("datastorage", "audit"), func() {
+		It("of 30 s under load changes no answer, and leaves every audit event exactly once", SpecTimeout(serialBudget), func(ctx SpecContext) {
+			own := s.startReady(ctx, instance{
+				workloads: []string{"postgresql", "redis", "datastorage", "gateway"},
+				spare:     spareOfDataStorage, spareStorage: spareOfDataStorageStorage,
+			})
+			ns, since := s.namespace(ctx), time.Now()
+			load := own.startLoad(ctx, ns, 2, 100*time.Millisecond)
+			Eventually(load.answered, answerBudget, poll).WithContext(ctx).Should(BeNumerically(">", 10))
+
+			own.scale(ctx, "datastorage", 0)
+			Consistently(func(ctx context.Context) error {
+				_, err := own.get(ctx, infrastructure.EndpointDataStorage, "/health/live")
+				return err
+			}, longOutage, 10*poll).WithContext(ctx).Should(HaveOccurred(), "nobody is there")
+			own.scale(ctx, "datastorage", 1)
+			after := load.answered()
+			Eventually(load.answered, answerBudget, poll).WithContext(ctx).Should(BeNumerically(">", after+10))
+
+			own.expectStored(ctx, ns, since, load.stop())
+		})
+	})
+}
+
 // witness sends one event to DataStorage itself, as another service would, and
 // returns what became of it.
 func (s *system) witness(ctx context.Context, correlation string) (string, error) {

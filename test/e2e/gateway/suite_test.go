@@ -33,7 +33,7 @@ func TestGateway(t *testing.T) {
 		s.lifecycle, s.logs, s.health, s.auditTrail,
 		s.alertmanager, s.realEvents, s.metricsExact, s.metricsOfRefusals,
 		s.replicas, s.restart, s.rollingUpdate, s.stopInABurst, s.reload, s.permissions,
-		s.redisOutage, s.postgresqlOutage,
+		s.redisOutage, s.postgresqlOutage, s.dataStorageOutage,
 	} {
 		describe()
 	}
