@@ -57,9 +57,9 @@ func TestPlansPruneAndUseIndexes(t *testing.T) {
 	// The name of an index of a partition is made from its columns, and cut.
 	const (
 		byCorrelation = "correlation_id_event_timestamp_event_i"
-		byTime        = "event_timestamp_event_id_idx"
-		byType        = "event_type_event_timestamp_event_id_idx"
-		exceptions    = "event_outcome_event_timestamp_event_id_idx"
+		byTime        = "_event_timestamp_event_id_event_date"
+		byType        = "event_type_event_timestamp_event_id"
+		exceptions    = "event_outcome_event_timestamp_event"
 		counting      = "event_type_event_category_event_o"
 	)
 	for name, test := range map[string]struct {
@@ -77,7 +77,16 @@ func TestPlansPruneAndUseIndexes(t *testing.T) {
 		"after a position":     {query: store.Query{After: &store.Position{Timestamp: march.Add(-time.Hour)}}, index: byTime, months: []string{"2026_02"}},
 		"type":                 {query: store.Query{Type: "type-3"}, index: byType},
 		"failures":             {query: store.Query{Outcome: "failure"}, index: exceptions},
-		"count of a mixture":   {query: store.Query{Type: "type-3", Outcome: "success"}, index: counting, count: true},
+		"count of a type since": {
+			query: store.Query{Type: "type-3", Since: march}, index: byType, count: true, months: []string{"2026_03", "2026_04", "2026_05", "2026_06"},
+		},
+		"count of failures since": {
+			query: store.Query{Outcome: "failure", Since: march}, index: exceptions, count: true, months: []string{"2026_03", "2026_04", "2026_05", "2026_06"},
+		},
+		"count of a severity until": {
+			query: store.Query{Severity: "info", Until: march.Add(-100 * time.Hour)}, index: byTime, count: true, months: []string{"2026_02"},
+		},
+		"count of a mixture": {query: store.Query{Type: "type-3", Outcome: "success"}, index: counting, count: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.query.Limit = 100
@@ -88,6 +97,9 @@ func TestPlansPruneAndUseIndexes(t *testing.T) {
 			plan := explain(t, c, statement, arguments)
 			if !strings.Contains(plan, test.index) {
 				t.Errorf("no index *%s in\n%s", test.index, plan)
+			}
+			if test.count && !strings.Contains(plan, "Index Only Scan") {
+				t.Errorf("rows are fetched to be counted in\n%s", plan)
 			}
 			if strings.Contains(plan, "Incremental Sort") {
 				t.Errorf("the index does not give the order in\n%s", plan)
