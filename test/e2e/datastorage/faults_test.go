@@ -115,7 +115,7 @@ func small(d *appsv1.Deployment) {
 	}
 	server := &pod.Containers[0]
 	// The volume is memory, and counts as such.
-	server.Resources.Limits[corev1.ResourceMemory] = resource.MustParse("512Mi")
+	server.Resources.Limits[corev1.ResourceMemory] = resource.MustParse("768Mi")
 	ballast := corev1.Container{
 		Name: "ballast", Image: server.Image, ImagePullPolicy: server.ImagePullPolicy, SecurityContext: server.SecurityContext,
 		Command: []string{"/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1; done"}, Resources: server.Resources,
