@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/hybrid-e2e/hybrid/hybrid"
 )
@@ -41,6 +43,8 @@ type Bed struct {
 
 // Connect makes clients for the cluster and endpoints of env.
 func Connect(env hybrid.Environment) (*Bed, error) {
+	// Whatever controller-runtime would log is returned as an error too.
+	ctrllog.SetLogger(logr.Discard())
 	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig %s: %w", env.Kubeconfig, err)
