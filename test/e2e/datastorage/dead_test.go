@@ -23,6 +23,7 @@ func (s *system) deadEvents() {
 			own.begin(ctx, "postgresql")
 			t.expectWitness(ctx, http.StatusCreated)
 
+			t.settle(ctx)
 			want := balance{accepted: len(t.accepted), rows: len(t.accepted)}
 			Eventually(t.balance, drainBudget, look).WithContext(ctx).Should(Equal(want))
 			Eventually(own.waiting, settleBudget, look).WithContext(ctx).Should(BeZero())

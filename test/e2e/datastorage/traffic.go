@@ -3,6 +3,7 @@ package datastorage
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,6 +35,9 @@ type traffic struct {
 	mu sync.Mutex
 	// accepted are the ids that were answered with 201 or 202.
 	accepted map[string]struct{}
+	// open are the events by id that were sent and not accepted yet. They may be stored
+	// nevertheless, when a store took them and its confirmation was lost.
+	open map[string]fields
 	// statuses counts the answers; what did not answer at all counts as 0.
 	statuses map[int]int
 	// failures say why there was no answer.
@@ -64,7 +68,7 @@ func (s *system) startTraffic(ctx context.Context) *traffic {
 
 // newTraffic is traffic without senders: what is delivered by hand.
 func (s *system) newTraffic() *traffic {
-	return &traffic{s: s, cancel: func() {}, accepted: map[string]struct{}{}, statuses: map[int]int{}}
+	return &traffic{s: s, cancel: func() {}, accepted: map[string]struct{}{}, open: map[string]fields{}, statuses: map[int]int{}}
 }
 
 // write sends one event, then five in a batch, and so on. What was begun before
@@ -127,6 +131,9 @@ func (t *traffic) try(ctx context.Context, events ...fields) int {
 	took := time.Since(began)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, e := range events {
+		t.open[e.id()] = e
+	}
 	if err != nil {
 		t.statuses[0]++
 		t.failures = append(t.failures, fmt.Sprintf("after %s: %v", took, err))
@@ -138,6 +145,7 @@ func (t *traffic) try(ctx context.Context, events ...fields) int {
 	case http.StatusCreated, http.StatusAccepted:
 		for _, e := range events {
 			t.accepted[e.id()] = struct{}{}
+			delete(t.open, e.id())
 		}
 	default:
 		if a.Header.Get("Retry-After") == "" {
@@ -250,10 +258,18 @@ func (t *traffic) balance(ctx context.Context) (balance, error) {
 	return b, nil
 }
 
+// settle sends again what was not accepted, as every client has to.
+func (t *traffic) settle(ctx context.Context) {
+	for _, e := range maps.Clone(t.open) {
+		t.deliver(ctx, e)
+	}
+}
+
 // expectBalance asserts that the table comes to hold exactly what was accepted, each
 // event once, and that nothing is left in the queue.
 func (t *traffic) expectBalance(ctx context.Context) {
 	GinkgoHelper()
+	t.settle(ctx)
 	want := balance{accepted: len(t.accepted), rows: len(t.accepted)}
 	Eventually(t.balance, drainBudget, look).WithContext(ctx).Should(Equal(want))
 	t.s.expectEmptyQueue(ctx)
