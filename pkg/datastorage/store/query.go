@@ -62,21 +62,21 @@ FROM audit_events`
 // index of the exceptions.
 const freshPlan = pgx.QueryExecModeCacheDescribe
 
-// Query returns one page. Count and page are taken from the same snapshot, so that
+// Query returns one page. Page and count are taken from the same snapshot, so that
 // they agree while events arrive.
 func (s *Store) Query(ctx context.Context, q Query) (Page, error) {
 	var page Page
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
-		if err := q.count(ctx, tx, &page.Total); err != nil {
-			return err
-		}
 		statement, arguments := q.page(q.filters())
 		rows, err := tx.Query(ctx, statement, append([]any{freshPlan}, arguments...)...)
 		if err != nil {
 			return err
 		}
-		page.Events, err = pgx.CollectRows(rows, scanEvent)
+		if page.Events, err = pgx.CollectRows(rows, scanEvent); err != nil {
+			return err
+		}
+		page.Total, err = q.count(ctx, tx, len(page.Events))
 		return err
 	})
 	if err != nil {
@@ -91,15 +91,19 @@ func (s *Store) Query(ctx context.Context, q Query) (Page, error) {
 	return page, nil
 }
 
-// count finds out the total, unless it is known.
-func (q Query) count(ctx context.Context, tx pgx.Tx, total *int64) error {
-	if q.Total != nil {
-		*total = *q.Total
-		return nil
+// count returns the total. It is asked for only when it does not follow: from the first
+// page of the walk, or because this page, of which found rows were read, is the last.
+func (q Query) count(ctx context.Context, tx pgx.Tx, found int) (total int64, err error) {
+	switch {
+	case q.Total != nil:
+		return *q.Total, nil
+	case q.After == nil && found <= q.Limit && (found > 0 || q.Offset == 0):
+		return int64(q.Offset + found), nil
 	}
 	filters := q.filters()
 	statement := "SELECT count(*) FROM audit_events" + filters.where()
-	return tx.QueryRow(ctx, statement, append([]any{freshPlan}, filters.arguments...)...).Scan(total)
+	err = tx.QueryRow(ctx, statement, append([]any{freshPlan}, filters.arguments...)...).Scan(&total)
+	return total, err
 }
 
 // conditions is a WHERE clause under construction.

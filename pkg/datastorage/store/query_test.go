@@ -70,6 +70,13 @@ func TestQueryPages(t *testing.T) {
 		t.Errorf("total %d, the first page counted %d", page.Total, known)
 	}
 
+	// The total is the same whether it is counted or follows from the page.
+	for _, q := range []store.Query{{Limit: 3}, {Limit: 7}, {Limit: 8}, {Limit: 3, Offset: 6}, {Limit: 3, Offset: 7}, {Limit: 3, Offset: 70}} {
+		if page := mustQuery(t, s, q); page.Total != 7 {
+			t.Errorf("limit %d, offset %d: total %d, want 7", q.Limit, q.Offset, page.Total)
+		}
+	}
+
 	var byOffset, byCursor []uuid.UUID
 	var after *store.Position
 	for offset := 0; offset < 7; offset += 3 {
