@@ -231,7 +231,7 @@ func (m *measurement) correlations(ctx context.Context) (Result, error) {
 // writes, so that what is measured is neither that nor its absence.
 func (m *measurement) settle(ctx context.Context) error {
 	_, err := m.bed.Execute(ctx, "postgresql", `PGPASSWORD="$(cat /etc/secrets/postgresql/password)" psql --no-psqlrc --quiet --host=/var/run/postgresql `+
-		`--set=ON_ERROR_STOP=1 --username="$(cat /etc/secrets/postgresql/username)" --dbname="$(cat /etc/secrets/postgresql/database)" -c "VACUUM ANALYZE audit_events" -c CHECKPOINT`)
+		`--set=ON_ERROR_STOP=1 --username="$(cat /etc/secrets/postgresql/username)" --dbname="$(cat /etc/secrets/postgresql/database)" -c "VACUUM ANALYZE" -c CHECKPOINT`)
 	return err
 }
 
