@@ -13,7 +13,7 @@ import (
 )
 
 // burstPause is how long a sender waits before it sends an alert again.
-const burstPause = 10 * time.Millisecond
+const burstPause = 200 * time.Millisecond
 
 // burst is a number of senders that send as fast as they can, each alert again
 // until it is accepted, as Alertmanager does.
