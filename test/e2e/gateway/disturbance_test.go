@@ -79,7 +79,7 @@ func (s *system) rollingUpdate() {
 				config: deployedConfig + "\nshutdown:\n  delay: 8s\n",
 			})
 			ns, since := s.namespace(ctx), time.Now()
-			load := own.startLoad(ctx, ns, 4, 50*time.Millisecond)
+			load := own.startLoad(ctx, ns, 4, 200*time.Millisecond)
 			before, err := own.readyPods(ctx, "gateway")
 			Expect(err).NotTo(HaveOccurred())
 

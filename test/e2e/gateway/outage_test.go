@@ -50,7 +50,7 @@ func (s *system) postgresqlOutage() {
 			})
 			Eventually(own.witness, settleBudget, poll).WithContext(ctx).WithArguments("before").Should(Equal("stored"))
 			ns, since := s.namespace(ctx), time.Now()
-			load := own.startLoad(ctx, ns, 1, 100*time.Millisecond)
+			load := own.startLoad(ctx, ns, 1, 200*time.Millisecond)
 
 			own.stopPostgreSQL(ctx)
 			Eventually(own.witness, settleBudget, poll).WithContext(ctx).WithArguments("during").Should(Equal("queued"))
@@ -71,7 +71,7 @@ func (s *system) dataStorageOutage() {
 				spare:     spareOfDataStorage, spareStorage: spareOfDataStorageStorage,
 			})
 			ns, since := s.namespace(ctx), time.Now()
-			load := own.startLoad(ctx, ns, 2, 100*time.Millisecond)
+			load := own.startLoad(ctx, ns, 2, 250*time.Millisecond)
 			Eventually(load.answered, answerBudget, poll).WithContext(ctx).Should(BeNumerically(">", 10))
 
 			own.scale(ctx, "datastorage", 0)
@@ -81,7 +81,7 @@ func (s *system) dataStorageOutage() {
 			}, longOutage, 10*poll).WithContext(ctx).Should(HaveOccurred(), "nobody is there")
 			own.scale(ctx, "datastorage", 1)
 			after := load.answered()
-			Eventually(load.answered, answerBudget, poll).WithContext(ctx).Should(BeNumerically(">", after+10))
+			Eventually(load.answered, rolloutBudget, poll).WithContext(ctx).Should(BeNumerically(">", after+10))
 
 			own.expectStored(ctx, ns, since, load.stop())
 		})
