@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -73,7 +72,6 @@ func (b *Bed) Copy(ctx context.Context, to *Bed, name string, change Change) {
 		ObjectMeta: moved(service, namespace), Spec: corev1.ServiceSpec{Selector: service.Spec.Selector, Ports: ports},
 	})).To(Succeed())
 	duplicate := &appsv1.Deployment{ObjectMeta: moved(deployed, namespace), Spec: *deployed.Spec.DeepCopy()}
-	calm(duplicate)
 	if change.Deployment != nil {
 		change.Deployment(duplicate)
 	}
@@ -101,17 +99,6 @@ func (b *Bed) copyVolumes(ctx context.Context, namespace string, volumes []corev
 			// A store and its client mount the same one.
 			Expect(client.IgnoreAlreadyExists(err)).To(Succeed())
 		}
-	}
-}
-
-// calm lets a store be probed by a command each second only until it has started:
-// each costs a process in its container, and specs start several stores.
-func calm(d *appsv1.Deployment) {
-	container := &d.Spec.Template.Spec.Containers[0]
-	if probe := container.ReadinessProbe; probe != nil && probe.Exec != nil {
-		container.StartupProbe = probe.DeepCopy()
-		container.StartupProbe.FailureThreshold = int32(RolloutBudget / time.Second)
-		probe.PeriodSeconds = 10
 	}
 }
 
