@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -45,8 +44,9 @@ type Options struct {
 	// Focus and Labels select specs (FOCUS, LABELS), as ginkgo's --focus and
 	// --label-filter do.
 	Focus, Labels string
-	// Procs is the number of parallel spec processes (PROCS); zero means one
-	// more than processors, since specs wait for the cluster most of their time.
+	// Procs is the number of parallel spec processes (PROCS); zero means one for
+	// each processor and those that the suite declares in ExtraProcs, since specs
+	// wait for the cluster most of their time.
 	Procs int
 	// TestTimeout bounds the specs (TEST_TIMEOUT); zero means 15 minutes.
 	TestTimeout time.Duration
@@ -112,9 +112,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
-	}
-	if o.Procs == 0 {
-		o.Procs = runtime.NumCPU() + 1
 	}
 	if o.TestTimeout == 0 {
 		o.TestTimeout = 15 * time.Minute

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -70,9 +71,19 @@ func (p *Pipeline) Test(ctx context.Context) error {
 	return p.group(report.PhaseTest, 0).Run(ctx, task.Task{Name: "specs." + p.suite.Name, Run: p.runSpecs})
 }
 
+// processes is how many run the specs: what the option says, else what the suite
+// declares.
+func processes(option, extra, processors int) int {
+	if option > 0 {
+		return option
+	}
+	return processors + max(1, extra)
+}
+
 func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
+	procs := processes(p.o.Procs, p.suite.ExtraProcs, runtime.NumCPU())
 	args := []string{
-		"go", "tool", "ginkgo", "run", "--no-color", "--procs=" + strconv.Itoa(p.o.Procs), "--timeout=" + p.o.TestTimeout.String(),
+		"go", "tool", "ginkgo", "run", "--no-color", "--procs=" + strconv.Itoa(procs), "--timeout=" + p.o.TestTimeout.String(),
 		"--output-dir=" + p.dir, "--json-report=specs.json", "--junit-report=junit.xml", "--grace-period=5s",
 	}
 	if p.o.Focus != "" {
@@ -92,7 +103,7 @@ func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
 		return errors.Join(runErr, fault.With(fmt.Errorf("read the specs' report: %w", err), "see "+h.LogFile()))
 	}
 	p.summary = &specs
-	h.Detail("%d passed, %d failed, %d skipped, %d processes", specs.Passed, specs.Failed, specs.Skipped, p.o.Procs)
+	h.Detail("%d passed, %d failed, %d skipped, %d processes", specs.Passed, specs.Failed, specs.Skipped, procs)
 	if runErr != nil {
 		return fault.With(fmt.Errorf("%w: %s", ErrSpecs, failures(specs)),
 			"FOCUS='<text of the spec>' KEEP_CLUSTER=1 mage e2e:"+p.suite.Name)

@@ -34,6 +34,10 @@ type Suite struct {
 	Spare []Endpoint
 	// Specs is the Ginkgo package, such as "./test/e2e/gateway".
 	Specs string
+	// ExtraProcs is how many processes run the specs beside one for each processor;
+	// zero means 1. Specs that mostly wait are done sooner with more. The option
+	// Procs overrides it.
+	ExtraProcs int
 	// Floors maps an import path below the module, such as "pkg/gateway", to
 	// the percentage its E2E coverage must reach. Packages below it count in.
 	Floors map[string]float64
@@ -104,6 +108,9 @@ func (s Suite) Validate(root string) error {
 	}
 	for _, sec := range s.Secrets {
 		v.name("secret", sec.Name)
+	}
+	if s.ExtraProcs < 0 {
+		v.addf("declares %d extra processes", s.ExtraProcs)
 	}
 	workloads := map[string][]string{}
 	for _, w := range s.Workloads {

@@ -25,7 +25,7 @@ func TestValidateReportsEveryMistake(t *testing.T) {
 	bad := Suite{
 		Name: "A_", Namespace: "ns", Images: []Image{{Name: "a", Dockerfile: "b.Dockerfile"}, {Name: "a", Dockerfile: "a.Dockerfile"}},
 		Setup: []string{"nowhere"}, Workloads: []Workload{{Name: "w", Needs: []string{"x"}}},
-		Endpoints: []Endpoint{{Name: "e", NodePort: 80}, {Name: "f", NodePort: 80}},
+		Endpoints: []Endpoint{{Name: "e", NodePort: 80}, {Name: "f", NodePort: 80}}, ExtraProcs: -1,
 	}
 	err := bad.Validate(root)
 	if err == nil {
@@ -34,7 +34,7 @@ func TestValidateReportsEveryMistake(t *testing.T) {
 	for _, want := range []string{
 		`suite name "A_" is not a DNS label`, "image a: b.Dockerfile does not exist", `image "a" is declared twice`,
 		"setup: nowhere does not exist", `workload w needs "x"`, "workload w names no path", "endpoint e: port 80 is outside",
-		"endpoints e and f share port 80", "specs names no path",
+		"endpoints e and f share port 80", "specs names no path", "declares -1 extra processes",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("lacks %q:\n%v", want, err)
@@ -76,6 +76,16 @@ func TestOptionsDefaults(t *testing.T) {
 	o = o.withDefaults()
 	if o.Keep || o.Plain || o.FixedPorts || o.ImageSource != "auto" || o.Artifacts != "/r/_artifacts" || o.TestTimeout != 15*time.Minute {
 		t.Errorf("options %+v", o)
+	}
+}
+
+func TestProcessesOfTheSpecs(t *testing.T) {
+	for _, c := range []struct{ option, extra, want int }{
+		{0, 0, 3}, {0, 1, 3}, {0, 3, 5}, {1, 3, 1}, {9, 0, 9},
+	} {
+		if got := processes(c.option, c.extra, 2); got != c.want {
+			t.Errorf("option %d, extra %d on two processors: %d processes, want %d", c.option, c.extra, got, c.want)
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ func DataStorage() hybrid.Suite {
 		},
 		Spare: spares(),
 		Specs: "./test/e2e/datastorage",
+		// Outages are waited for: 128 s with three processes on two processors, 84 s with
+		// five.
+		ExtraProcs: 3,
 		Floors: map[string]float64{
 			"cmd/datastorage": 60,
 			"pkg/datastorage": 70,

@@ -48,6 +48,8 @@ func Gateway() hybrid.Suite {
 		},
 		Spare: spares(),
 		Specs: "./test/e2e/gateway",
+		// Four on two processors were the fastest of three to five.
+		ExtraProcs: 2,
 		Floors: map[string]float64{
 			"cmd/gateway":            65,
 			"pkg/gateway":            70,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -29,20 +30,25 @@ const (
 	Poll = 100 * time.Millisecond
 )
 
+// nameLabel is what the pods of a workload carry, with its name.
+const nameLabel = "app.kubernetes.io/name"
+
 // Bed is a running system: one namespace of a cluster, and the endpoints at which
 // the host reaches it. Make one with Connect.
 type Bed struct {
 	Env hybrid.Environment
 	// Kube reads straight from the API server; it has no cache.
 	Kube client.Client
-	// clientset and config are for commands in a container.
-	clientset kubernetes.Interface
-	config    *rest.Config
-	http      *http.Client
+	// Clientset is for what Kube does not offer, such as logs and watches.
+	Clientset kubernetes.Interface
+	// config is for commands in a container.
+	config *rest.Config
+	http   *http.Client
 }
 
-// Connect makes clients for the cluster and endpoints of env.
-func Connect(env hybrid.Environment) (*Bed, error) {
+// Connect makes clients for the cluster and endpoints of env. Kube knows the types
+// of Kubernetes and those that are added.
+func Connect(env hybrid.Environment, add ...func(*runtime.Scheme) error) (*Bed, error) {
 	// Whatever controller-runtime would log is returned as an error too.
 	ctrllog.SetLogger(logr.Discard())
 	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
@@ -52,8 +58,10 @@ func Connect(env hybrid.Environment) (*Bed, error) {
 	// The client's own limit would make specs measure the client.
 	config.QPS = -1
 	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return nil, err
+	for _, types := range append([]func(*runtime.Scheme) error{clientgoscheme.AddToScheme}, add...) {
+		if err := types(scheme); err != nil {
+			return nil, err
+		}
 	}
 	kube, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
@@ -64,7 +72,7 @@ func Connect(env hybrid.Environment) (*Bed, error) {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	return &Bed{
-		Env: env, Kube: kube, clientset: clientset, config: config,
+		Env: env, Kube: kube, Clientset: clientset, config: config,
 		http: &http.Client{
 			Timeout: AnswerBudget,
 			// A connection of its own for each request: one that is kept would stick
@@ -80,7 +88,7 @@ func Connect(env hybrid.Environment) (*Bed, error) {
 func (b *Bed) Pods(ctx context.Context, workload string) ([]corev1.Pod, error) {
 	var list corev1.PodList
 	err := b.Kube.List(ctx, &list, client.InNamespace(b.Env.Namespace),
-		client.MatchingLabels{"app.kubernetes.io/name": workload})
+		client.MatchingLabels{nameLabel: workload})
 	if err != nil {
 		return nil, fmt.Errorf("list the pods of %s: %w", workload, err)
 	}
@@ -94,6 +102,10 @@ func (b *Bed) ReadyPods(ctx context.Context, workload string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
+	return readyNames(pods)
+}
+
+func readyNames(pods []corev1.Pod) ([]string, error) {
 	names := make([]string, 0, len(pods))
 	for i := range pods {
 		if pods[i].DeletionTimestamp != nil || !ready(&pods[i]) {
@@ -102,6 +114,37 @@ func (b *Bed) ReadyPods(ctx context.Context, workload string) ([]string, error) 
 		names = append(names, pods[i].Name)
 	}
 	return names, nil
+}
+
+// awaitPods watches the pods of a workload until settled has no error about them. It
+// is an error when they have not settled in RolloutBudget.
+func (b *Bed) awaitPods(ctx context.Context, workload string, settled func([]corev1.Pod) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, RolloutBudget, fmt.Errorf("not within %s", RolloutBudget))
+	defer cancel()
+	selected := metav1.ListOptions{LabelSelector: nameLabel + "=" + workload}
+	pods := b.Clientset.CoreV1().Pods(b.Env.Namespace)
+	for {
+		list, err := pods.List(ctx, selected)
+		if err != nil {
+			return fmt.Errorf("list the pods of %s: %w", workload, err)
+		}
+		if err = settled(list.Items); err == nil {
+			return nil
+		}
+		selected.ResourceVersion = list.ResourceVersion
+		changes, watchErr := pods.Watch(ctx, selected)
+		selected.ResourceVersion = ""
+		if watchErr != nil {
+			return fmt.Errorf("watch the pods of %s, %w: %w", workload, err, watchErr)
+		}
+		// What changed is in the next list: one look at all of them is simpler than to
+		// add up changes, and there are few.
+		<-changes.ResultChan()
+		changes.Stop()
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+	}
 }
 
 func ready(pod *corev1.Pod) bool {

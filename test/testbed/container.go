@@ -22,7 +22,7 @@ func (b *Bed) ExecuteIn(ctx context.Context, workload, container, command string
 	if err != nil || len(pods) != 1 {
 		return "", fmt.Errorf("want one pod of %s, there are %d: %w", workload, len(pods), err)
 	}
-	request := b.clientset.CoreV1().RESTClient().Post().Resource("pods").
+	request := b.Clientset.CoreV1().RESTClient().Post().Resource("pods").
 		Namespace(pods[0].Namespace).Name(pods[0].Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
 			Container: container, Command: []string{"/bin/sh", "-c", command}, Stdout: true, Stderr: true,

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -34,7 +35,7 @@ func (b *Bed) Open(ctx context.Context, workload, port, endpoint string, spare h
 		ObjectMeta: metav1.ObjectMeta{Namespace: b.Env.Namespace, Name: workload + "-" + port + "-spare"},
 		Spec: corev1.ServiceSpec{
 			Type:                     corev1.ServiceTypeNodePort,
-			Selector:                 map[string]string{"app.kubernetes.io/name": workload},
+			Selector:                 map[string]string{nameLabel: workload},
 			Ports:                    []corev1.ServicePort{{Name: port, Port: 80, TargetPort: intstr.FromString(port), NodePort: spare.NodePort}},
 			PublishNotReadyAddresses: unready,
 		},
@@ -55,7 +56,8 @@ type Change struct {
 }
 
 // Copy creates a deployed workload of b in the namespace of to, with all that its
-// pods mount and the Service under which others find it.
+// pods mount, their ServiceAccount without its rights, and the Service under which
+// others find it.
 func (b *Bed) Copy(ctx context.Context, to *Bed, name string, change Change) {
 	GinkgoHelper()
 	key := client.ObjectKey{Namespace: b.Env.Namespace, Name: name}
@@ -63,6 +65,9 @@ func (b *Bed) Copy(ctx context.Context, to *Bed, name string, change Change) {
 	Expect(b.Kube.Get(ctx, key, deployed)).To(Succeed())
 	Expect(b.Kube.Get(ctx, key, service)).To(Succeed())
 	namespace := to.Env.Namespace
+	if account := deployed.Spec.Template.Spec.ServiceAccountName; account != "" {
+		Expect(b.Kube.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: account}})).To(Succeed())
+	}
 	b.copyVolumes(ctx, namespace, deployed.Spec.Template.Spec.Volumes, change.Config)
 	ports := make([]corev1.ServicePort, len(service.Spec.Ports))
 	for i, p := range service.Spec.Ports {
@@ -72,12 +77,24 @@ func (b *Bed) Copy(ctx context.Context, to *Bed, name string, change Change) {
 		ObjectMeta: moved(service, namespace), Spec: corev1.ServiceSpec{Selector: service.Spec.Selector, Ports: ports},
 	})).To(Succeed())
 	duplicate := &appsv1.Deployment{ObjectMeta: moved(deployed, namespace), Spec: *deployed.Spec.DeepCopy()}
+	unreserved(duplicate)
 	if change.Deployment != nil {
 		change.Deployment(duplicate)
 	}
 	Expect(b.Kube.Create(ctx, duplicate)).To(Succeed())
 	// Its pods stop at once; the namespace stays until the end of the suite.
 	DeferCleanup(func(ctx context.Context) { Expect(b.Kube.Delete(ctx, duplicate)).To(Succeed()) })
+}
+
+// unreserved drops what the containers reserve. The scheduler keeps a pod waiting
+// that no node has the reserved processors left for, and a small node would have
+// them for a few copies only: specs would wait for the end of other specs.
+func unreserved(d *appsv1.Deployment) {
+	for i := range d.Spec.Template.Spec.Containers {
+		d.Spec.Template.Spec.Containers[i].Resources.Requests = corev1.ResourceList{
+			corev1.ResourceCPU: resource.MustParse("1m"), corev1.ResourceMemory: resource.MustParse("1Mi"),
+		}
+	}
 }
 
 func (b *Bed) copyVolumes(ctx context.Context, namespace string, volumes []corev1.Volume, change func(map[string]string)) {
@@ -100,6 +117,18 @@ func (b *Bed) copyVolumes(ctx context.Context, namespace string, volumes []corev
 			Expect(client.IgnoreAlreadyExists(err)).To(Succeed())
 		}
 	}
+}
+
+// Link lets pods in the namespace of to find a deployed workload of b under its name,
+// as if it were there.
+func (b *Bed) Link(ctx context.Context, to *Bed, workload string) {
+	GinkgoHelper()
+	Expect(b.Kube.Create(ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: to.Env.Namespace, Name: workload},
+		Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeExternalName, ExternalName: workload + "." + b.Env.Namespace + ".svc.cluster.local",
+		},
+	})).To(Succeed())
 }
 
 // moved is the metadata of a copy.
@@ -125,6 +154,11 @@ func (b *Bed) Scale(ctx context.Context, workload string, replicas int) {
 // AwaitReady waits until a workload has exactly that many pods, all of them ready.
 func (b *Bed) AwaitReady(ctx context.Context, workload string, replicas int) {
 	GinkgoHelper()
-	Eventually(b.ReadyPods, RolloutBudget, Poll).WithContext(ctx).WithArguments(workload).
-		Should(HaveLen(replicas), "ready pods of "+workload)
+	Expect(b.awaitPods(ctx, workload, func(pods []corev1.Pod) error {
+		names, err := readyNames(pods)
+		if err == nil && len(names) != replicas {
+			err = fmt.Errorf("%d pods are there, want %d: %v", len(names), replicas, names)
+		}
+		return err
+	})).To(Succeed(), "ready pods of "+workload)
 }

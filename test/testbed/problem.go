@@ -23,6 +23,8 @@ const problemBase = "https://kubernaut.ai/problems/"
 func titles() map[string]string {
 	return map[string]string{
 		"validation-error":       "Validation Error",
+		"unauthorized":           "Unauthorized",
+		"forbidden":              "Forbidden",
 		"not-found":              "Not Found",
 		"method-not-allowed":     "Method Not Allowed",
 		"payload-too-large":      "Payload Too Large",

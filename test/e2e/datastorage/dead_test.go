@@ -6,13 +6,15 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/hybrid-e2e/hybrid/test/testbed"
 )
 
 func (s *system) deadEvents() {
 	Describe("Queue", first, Label("queue"), func() {
 		It("moves what can never be stored to the dead stream, and holds back no good event", SpecTimeout(faultBudget), func(ctx SpecContext) {
 			own := s.startReady(ctx, instance{spare: spareOfDeadEvents, metrics: spareOfDeadEventsMetrics})
-			own.stop(ctx, "postgresql")
+			own.Stop(ctx, testbed.PostgreSQL)
 			t := own.newTraffic()
 			t.expectWitness(ctx, http.StatusAccepted)
 			for _, command := range []string{`XADD audit:queue '*' event '{"event_id": "half'`, `XADD audit:queue '*' other field`} {
@@ -20,7 +22,7 @@ func (s *system) deadEvents() {
 				Expect(err).NotTo(HaveOccurred())
 			}
 			Expect(t.deliver(ctx, newEvents(newCorrelation(), 20)...)).To(Equal(http.StatusAccepted))
-			own.begin(ctx, "postgresql")
+			own.Begin(ctx, testbed.PostgreSQL)
 			t.expectWitness(ctx, http.StatusCreated)
 
 			t.settle(ctx)

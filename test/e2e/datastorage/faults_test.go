@@ -74,7 +74,7 @@ func (s *system) killedReplay() {
 			}})
 			t := own.startTraffic(ctx)
 			t.expectWitness(ctx, http.StatusCreated)
-			own.stop(ctx, "postgresql")
+			own.Stop(ctx, testbed.PostgreSQL)
 			t.expectWitness(ctx, http.StatusAccepted)
 			for range batches {
 				Expect(t.deliver(ctx, newEvents(newCorrelation(), each)...)).To(Equal(http.StatusAccepted))
@@ -83,7 +83,7 @@ func (s *system) killedReplay() {
 			Expect(err).NotTo(HaveOccurred())
 			Expect(full).To(BeNumerically(">", batches*each))
 
-			own.begin(ctx, "postgresql")
+			own.Begin(ctx, testbed.PostgreSQL)
 			Eventually(own.waiting, testbed.RolloutBudget, poll).WithContext(ctx).Should(BeNumerically("<", full))
 			_, err = own.Execute(ctx, "datastorage", killDataStorage)
 			Expect(err).NotTo(HaveOccurred())

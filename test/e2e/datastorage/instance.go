@@ -74,7 +74,7 @@ func (s *system) copyOf(ctx context.Context, own *system, workload string, i ins
 	GinkgoHelper()
 	s.Copy(ctx, own.Bed, workload, testbed.Change{
 		Deployment: func(d *appsv1.Deployment) {
-			stoppable(d)
+			testbed.Stoppable(d)
 			if i.adjust != nil {
 				i.adjust(d)
 			}
@@ -105,20 +105,4 @@ func (s *system) awaitStores(ctx context.Context, stores string) {
 		a, err := s.Get(ctx, infrastructure.EndpointDataStorage, routeReady)
 		return string(a.Body), err
 	}, settleBudget, poll).WithContext(ctx).Should(MatchJSON(`{"status":"ready","stores":` + stores + `}`))
-}
-
-// stoppable lets a copy of a store be away for a while and come back with its data:
-// its container waits while the file of the outage exists.
-func stoppable(d *appsv1.Deployment) {
-	container := &d.Spec.Template.Spec.Containers[0]
-	switch d.Name {
-	case "postgresql":
-		container.Command = waitingFor(outageOfPostgreSQL, "/usr/local/bin/hybrid-postgresql")
-	case "redis":
-		container.Command = waitingFor(outageOfRedis, "/usr/local/bin/hybrid-redis")
-	}
-}
-
-func waitingFor(file, entry string) []string {
-	return []string{"/bin/sh", "-c", "while [ -e " + file + " ]; do sleep 0.1; done; exec " + entry}
 }

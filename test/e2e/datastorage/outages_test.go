@@ -11,6 +11,7 @@ import (
 	gomegatypes "github.com/onsi/gomega/types"
 
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+	"github.com/hybrid-e2e/hybrid/test/testbed"
 )
 
 const (
@@ -47,7 +48,7 @@ func (s *system) postgresqlOutage() {
 			t := own.startTraffic(ctx)
 			t.expectWitness(ctx, http.StatusCreated)
 
-			own.stop(ctx, "postgresql")
+			own.Stop(ctx, testbed.PostgreSQL)
 			t.expectWitness(ctx, http.StatusAccepted)
 			a, err := own.Get(ctx, infrastructure.EndpointDataStorage, routeEvents)
 			Expect(err).NotTo(HaveOccurred())
@@ -55,7 +56,7 @@ func (s *system) postgresqlOutage() {
 			Expect(a.Header.Get("Retry-After")).To(Equal("2"))
 			own.awaitStores(ctx, storesAre("down", true, "up"))
 			Consistently(t.witness, outage, 10*poll).WithContext(ctx).Should(Equal(http.StatusAccepted))
-			own.begin(ctx, "postgresql")
+			own.Begin(ctx, testbed.PostgreSQL)
 			t.expectWitness(ctx, http.StatusCreated)
 
 			t.goOn(ctx)
@@ -73,10 +74,10 @@ func (s *system) redisOutage() {
 			t := own.startTraffic(ctx)
 			t.expectWitness(ctx, http.StatusCreated)
 
-			own.stop(ctx, "redis")
+			own.Stop(ctx, testbed.Redis)
 			own.awaitStores(ctx, storesAre("up", true, "down"))
 			Consistently(t.witness, outage, 10*poll).WithContext(ctx).Should(Equal(http.StatusCreated))
-			own.begin(ctx, "redis")
+			own.Begin(ctx, testbed.Redis)
 			own.awaitStores(ctx, storesAre("up", true, "up"))
 
 			t.goOn(ctx)
@@ -94,9 +95,9 @@ func (s *system) outageOfBoth() {
 			t := own.startTraffic(ctx)
 			t.expectWitness(ctx, http.StatusCreated)
 
-			own.stop(ctx, "postgresql")
+			own.Stop(ctx, testbed.PostgreSQL)
 			t.expectWitness(ctx, http.StatusAccepted)
-			own.stop(ctx, "redis")
+			own.Stop(ctx, testbed.Redis)
 			t.expectWitness(ctx, http.StatusServiceUnavailable)
 			Consistently(t.witness, outageOfAll, 10*poll).WithContext(ctx).Should(Equal(http.StatusServiceUnavailable))
 			a, err := own.Get(ctx, infrastructure.EndpointDataStorage, routeReady)
@@ -104,8 +105,8 @@ func (s *system) outageOfBoth() {
 			Expect(a.Problem(http.StatusServiceUnavailable, "service-unavailable", routeReady)).
 				To(Equal("Neither the database nor the queue can take events."))
 			Expect(a.Body).To(ContainSubstring(`"stores":` + storesAre("down", true, "down")))
-			own.begin(ctx, "redis")
-			own.begin(ctx, "postgresql")
+			own.Begin(ctx, testbed.Redis)
+			own.Begin(ctx, testbed.PostgreSQL)
 			t.expectWitness(ctx, http.StatusCreated)
 			own.awaitStores(ctx, storesAre("up", true, "up"))
 

@@ -9,8 +9,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
-	"github.com/hybrid-e2e/hybrid/test/testbed"
 )
 
 // What the specs ask PostgreSQL itself.
@@ -91,36 +89,6 @@ func monthsFrom(oldest, now time.Time) []string {
 		names = append(names, month.Format("audit_events_2006_01"))
 	}
 	return names
-}
-
-// An outage file keeps a store from starting as long as it exists. It is beside the
-// data, so that it outlives the container as the data does.
-const (
-	outageOfPostgreSQL = "/var/lib/postgresql/data/outage"
-	outageOfRedis      = "/data/outage"
-)
-
-// stop ends the server of a store and keeps it away until begin. PostgreSQL drops
-// everything, as in a crash.
-func (s *system) stop(ctx context.Context, store string) {
-	GinkgoHelper()
-	// PID 1 is the server.
-	command := map[string]string{
-		"postgresql": "touch " + outageOfPostgreSQL + " && kill -QUIT 1",
-		"redis":      "touch " + outageOfRedis + " && kill -TERM 1",
-	}[store]
-	_, err := s.Execute(ctx, store, command)
-	Expect(err).NotTo(HaveOccurred())
-}
-
-// begin lets the server of a store start again. Its container is running: it waits.
-func (s *system) begin(ctx context.Context, store string) {
-	GinkgoHelper()
-	file := map[string]string{"postgresql": outageOfPostgreSQL, "redis": outageOfRedis}[store]
-	Eventually(func(ctx context.Context) error {
-		_, err := s.Execute(ctx, store, "rm "+file)
-		return err
-	}, testbed.RolloutBudget, look).WithContext(ctx).Should(Succeed())
 }
 
 // disturbed runs statements of which the end is not awaited: it holds a lock, or dies

@@ -50,10 +50,7 @@ func (p page) ids() []string { return idsOf(p.Data) }
 
 // post sends a body to a route. Only a missing answer is an error.
 func (s *system) post(ctx context.Context, route string, body []byte) (testbed.Answer, error) {
-	return s.Send(ctx, testbed.Call{
-		Endpoint: infrastructure.EndpointDataStorage, Method: http.MethodPost, Path: route, Body: body,
-		Header: http.Header{"Content-Type": {"application/json"}},
-	})
+	return s.Post(ctx, infrastructure.EndpointDataStorage, route, body)
 }
 
 // send is post for specs that wait for one answer. The exchange is attached to the

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,27 +47,22 @@ func (s *system) raise(ctx context.Context, alerts ...alert) {
 			"startsAt": a.StartsAt, "endsAt": a.EndsAt,
 		}
 	}
-	address, err := s.url(infrastructure.EndpointAlertmanager, alertsPath)
+	a, err := s.Post(ctx, infrastructure.EndpointAlertmanager, alertsPath, encode(posted))
 	Expect(err).NotTo(HaveOccurred())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(encode(posted)))
-	Expect(err).NotTo(HaveOccurred())
-	request.Header.Set("Content-Type", "application/json")
-	a, err := s.receive(request)
-	Expect(err).NotTo(HaveOccurred())
-	Expect(a.status).To(Equal(http.StatusOK), string(a.body))
+	Expect(a.Status).To(Equal(http.StatusOK), string(a.Body))
 }
 
 // ends are when the alerts about a namespace end that Alertmanager holds as firing.
 func (s *system) ends(ctx context.Context, namespace string) []time.Time {
 	GinkgoHelper()
 	filter := url.Values{"filter": {fmt.Sprintf("namespace=%q", namespace)}}
-	a, err := s.get(ctx, infrastructure.EndpointAlertmanager, alertsPath+"?"+filter.Encode())
+	a, err := s.Get(ctx, infrastructure.EndpointAlertmanager, alertsPath+"?"+filter.Encode())
 	Expect(err).NotTo(HaveOccurred())
-	Expect(a.status).To(Equal(http.StatusOK), string(a.body))
+	Expect(a.Status).To(Equal(http.StatusOK), string(a.Body))
 	var shown []struct {
 		EndsAt time.Time `json:"endsAt"`
 	}
-	Expect(json.Unmarshal(a.body, &shown)).To(Succeed(), string(a.body))
+	Expect(json.Unmarshal(a.Body, &shown)).To(Succeed(), string(a.Body))
 	ends := make([]time.Time, len(shown))
 	for i := range shown {
 		ends[i] = shown[i].EndsAt.UTC()

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+	"github.com/hybrid-e2e/hybrid/test/testbed"
 )
 
 // auditEvent is one event as DataStorage returns it.
@@ -86,16 +86,16 @@ func (s *system) auditIn(ctx context.Context, namespace string, since time.Time)
 // queryAudit asks DataStorage for as many events as it gives at once.
 func (s *system) queryAudit(ctx context.Context, query url.Values) (auditPage, error) {
 	query.Set("limit", "1000")
-	a, err := s.get(ctx, infrastructure.EndpointDataStorage, "/api/v1/audit/events?"+query.Encode())
+	a, err := s.Get(ctx, infrastructure.EndpointDataStorage, "/api/v1/audit/events?"+query.Encode())
 	if err != nil {
 		return auditPage{}, err
 	}
-	if a.status != http.StatusOK {
-		return auditPage{}, fmt.Errorf("query %s answered %d: %s", query.Encode(), a.status, a.body)
+	if a.Status != http.StatusOK {
+		return auditPage{}, fmt.Errorf("query %s answered %d: %s", query.Encode(), a.Status, a.Body)
 	}
 	var page auditPage
-	if err := json.Unmarshal(a.body, &page); err != nil {
-		return auditPage{}, fmt.Errorf("query %s: %w: %s", query.Encode(), err, a.body)
+	if err := json.Unmarshal(a.Body, &page); err != nil {
+		return auditPage{}, fmt.Errorf("query %s: %w: %s", query.Encode(), err, a.Body)
 	}
 	return page, nil
 }
@@ -122,19 +122,10 @@ func (s *system) expectAudit(ctx context.Context, correlation string, want map[s
 }
 
 // postAudit sends one event to DataStorage itself, as another service would.
-func (s *system) postAudit(ctx context.Context, e auditEvent) (answer, error) {
-	address, err := s.url(infrastructure.EndpointDataStorage, "/api/v1/audit/events")
-	if err != nil {
-		return answer{}, err
-	}
+func (s *system) postAudit(ctx context.Context, e auditEvent) (testbed.Answer, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
-		return answer{}, err
+		return testbed.Answer{}, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
-	if err != nil {
-		return answer{}, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	return s.receive(request)
+	return s.Post(ctx, infrastructure.EndpointDataStorage, "/api/v1/audit/events", body)
 }

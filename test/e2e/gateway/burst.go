@@ -49,7 +49,7 @@ func (b *burst) deliver(ctx context.Context, s *system, namespace, pod string) e
 		a, err := s.post(ctx, call{body: body})
 		b.mu.Lock()
 		b.sent[pod]++
-		done := err == nil && (a.status == http.StatusCreated || a.status == http.StatusAccepted)
+		done := err == nil && (a.Status == http.StatusCreated || a.Status == http.StatusAccepted)
 		if done {
 			b.accepted++
 		}
@@ -57,10 +57,10 @@ func (b *burst) deliver(ctx context.Context, s *system, namespace, pod string) e
 		switch {
 		case done:
 			return nil
-		case err == nil && a.status != http.StatusServiceUnavailable && a.header.Get("X-Request-ID") != "":
+		case err == nil && a.Status != http.StatusServiceUnavailable && a.Header.Get("X-Request-ID") != "":
 			// Without the id it is not the Gateway that answers: what is on the way
 			// to a pod that has gone may say anything.
-			return fmt.Errorf("answered %d: %s", a.status, a.body)
+			return fmt.Errorf("answered %d: %s", a.Status, a.Body)
 		}
 		<-pause.C
 	}

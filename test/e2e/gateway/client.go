@@ -1,11 +1,9 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -16,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+	"github.com/hybrid-e2e/hybrid/test/testbed"
 )
 
 // The routes of the Gateway that take signals.
@@ -47,11 +46,7 @@ func (c call) completed() call {
 }
 
 // answer is what the Gateway said.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
+type answer struct{ testbed.Answer }
 
 // signalAnswer is the body of an answer to a single signal.
 type signalAnswer struct {
@@ -90,52 +85,28 @@ type batchResult struct {
 
 // post sends c and returns what came back. Only a missing answer is an error.
 func (s *system) post(ctx context.Context, c call) (answer, error) {
-	request, err := s.outgoing(ctx, c)
-	if err != nil {
-		return answer{}, err
-	}
-	return s.receive(request)
+	a, err := s.Send(ctx, s.outgoing(c))
+	return answer{a}, err
 }
 
 // outgoing returns c as it is sent.
-func (s *system) outgoing(ctx context.Context, c call) (*http.Request, error) {
+func (s *system) outgoing(c call) testbed.Call {
 	c = c.completed()
-	url, err := s.url(infrastructure.EndpointGateway, c.path)
-	if err != nil {
-		return nil, err
-	}
-	request, err := http.NewRequestWithContext(ctx, c.method, url, bytes.NewReader(c.body))
-	if err != nil {
-		return nil, err
-	}
 	headers := map[string]string{
 		"Authorization": "Bearer " + s.token,
 		"Content-Type":  "application/json",
 		"X-Timestamp":   at(0),
 	}
 	maps.Copy(headers, c.header)
+	out := testbed.Call{
+		Endpoint: infrastructure.EndpointGateway, Method: c.method, Path: c.path, Body: c.body, Header: http.Header{},
+	}
 	for name, value := range headers {
 		if value != "" {
-			request.Header.Set(name, value)
+			out.Header.Set(name, value)
 		}
 	}
-	return request, nil
-}
-
-// receive sends request and reads the whole answer.
-func (s *system) receive(request *http.Request) (answer, error) {
-	response, err := s.http.Do(request)
-	if err != nil {
-		return answer{}, err
-	}
-	body, err := io.ReadAll(response.Body)
-	if closeErr := response.Body.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return answer{}, fmt.Errorf("read the answer of %s: %w", request.URL, err)
-	}
-	return answer{status: response.StatusCode, header: response.Header, body: body}, nil
+	return out
 }
 
 // send is post for specs that wait for one answer. The exchange is attached to the
@@ -145,8 +116,8 @@ func (s *system) send(ctx context.Context, c call) answer {
 	c = c.completed()
 	a, err := s.post(ctx, c)
 	Expect(err).NotTo(HaveOccurred())
-	AddReportEntry(fmt.Sprintf("%s %s answered %d", c.method, c.path, a.status), ReportEntryVisibilityFailureOrVerbose,
-		fmt.Sprintf("sent %s\nreceived %v\n%s", c.body, a.header, a.body))
+	AddReportEntry(fmt.Sprintf("%s %s answered %d", c.method, c.path, a.Status), ReportEntryVisibilityFailureOrVerbose,
+		fmt.Sprintf("sent %s\nreceived %v\n%s", c.body, a.Header, a.Body))
 	return a
 }
 
@@ -165,35 +136,22 @@ func (s *system) sendAll(ctx context.Context, calls []call) []answer {
 	return answers
 }
 
-// get asks the path of an endpoint without any credentials.
-func (s *system) get(ctx context.Context, endpoint, path string) (answer, error) {
-	url, err := s.url(endpoint, path)
-	if err != nil {
-		return answer{}, err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return answer{}, err
-	}
-	return s.receive(request)
-}
-
 // signal asserts the status and decodes the body of an answer to a single signal.
 func (a answer) signal(status int) signalAnswer {
 	GinkgoHelper()
-	Expect(a.status).To(Equal(status), string(a.body))
-	Expect(a.header.Get("Content-Type")).To(HavePrefix("application/json"))
+	Expect(a.Status).To(Equal(status), string(a.Body))
+	Expect(a.Header.Get("Content-Type")).To(HavePrefix("application/json"))
 	var body signalAnswer
-	Expect(json.Unmarshal(a.body, &body)).To(Succeed(), string(a.body))
+	Expect(json.Unmarshal(a.Body, &body)).To(Succeed(), string(a.Body))
 	return body
 }
 
 // batch asserts 207 and decodes the body of an answer to several signals.
 func (a answer) batch() batchAnswer {
 	GinkgoHelper()
-	Expect(a.status).To(Equal(http.StatusMultiStatus), string(a.body))
+	Expect(a.Status).To(Equal(http.StatusMultiStatus), string(a.Body))
 	var body batchAnswer
-	Expect(json.Unmarshal(a.body, &body)).To(Succeed(), string(a.body))
+	Expect(json.Unmarshal(a.Body, &body)).To(Succeed(), string(a.Body))
 	return body
 }
 
@@ -201,7 +159,7 @@ func (a answer) batch() batchAnswer {
 func statuses(answers []answer) map[int]int {
 	counts := map[int]int{}
 	for _, a := range answers {
-		counts[a.status]++
+		counts[a.Status]++
 	}
 	return counts
 }

@@ -143,7 +143,7 @@ func (s *system) realEvents() {
 				ns := s.namespace(ctx)
 				pod := s.troubledPod(ctx, ns)
 				pod.Spec.NodeSelector = map[string]string{"hybrid.test/no-node": "has-this"}
-				Expect(s.kube.Create(ctx, pod)).To(Succeed())
+				Expect(s.Kube.Create(ctx, pod)).To(Succeed())
 				event := s.awaitEvent(ctx, pod, "FailedScheduling", 1)
 
 				body := s.serialised(ctx, api(), event)
@@ -151,16 +151,16 @@ func (s *system) realEvents() {
 				s.expectEventRequest(ctx, event, body, v1alpha1.SeverityCritical,
 					map[string]string{"component": "default-scheduler"})
 			},
-			entry("read by core/v1", func() rest.Interface { return s.clientset.CoreV1().RESTClient() }),
-			entry("read by events.k8s.io/v1", func() rest.Interface { return s.clientset.EventsV1().RESTClient() }),
+			entry("read by core/v1", func() rest.Interface { return s.Clientset.CoreV1().RESTClient() }),
+			entry("read by events.k8s.io/v1", func() rest.Interface { return s.Clientset.EventsV1().RESTClient() }),
 		)
 
 		It("about a pod that crashes become one request, whichever API they are read by", SpecTimeout(specBudget), func(ctx SpecContext) {
 			ns := s.namespace(ctx)
 			pod := s.troubledPod(ctx, ns)
-			Expect(s.kube.Create(ctx, pod)).To(Succeed())
+			Expect(s.Kube.Create(ctx, pod)).To(Succeed())
 			event := s.awaitEvent(ctx, pod, "BackOff", 1)
-			core, events := s.clientset.CoreV1().RESTClient(), s.clientset.EventsV1().RESTClient()
+			core, events := s.Clientset.CoreV1().RESTClient(), s.Clientset.EventsV1().RESTClient()
 			body := s.serialised(ctx, core, event)
 			first := s.send(ctx, call{path: routeEvent, body: body}).signal(http.StatusCreated)
 			s.expectEventRequest(ctx, event, body, v1alpha1.SeverityWarning,

@@ -72,7 +72,7 @@ func expectOneOf(answers []answer, n int) {
 	names := map[string]int{}
 	var got, want []int64
 	for i, a := range answers {
-		body := a.signal(a.status)
+		body := a.signal(a.Status)
 		names[body.Name]++
 		got = append(got, body.OccurrenceCount)
 		want = append(want, int64(i+1))
@@ -101,9 +101,9 @@ func (s *system) isolation() {
 			missing := missingNamespace()
 			a := s.send(ctx, call{body: webhook(podAlert(missing, "api-0"))}).signal(http.StatusCreated)
 			rr := s.request(ctx, a)
-			DeferCleanup(func(ctx context.Context) { Expect(s.kube.Delete(ctx, rr)).To(Succeed()) })
+			DeferCleanup(func(ctx context.Context) { Expect(s.Kube.Delete(ctx, rr)).To(Succeed()) })
 
-			Expect(a.Namespace).To(Equal(s.env.Namespace))
+			Expect(a.Namespace).To(Equal(s.Env.Namespace))
 			Expect(rr.Labels).To(HaveKeyWithValue("kubernaut.ai/origin-namespace", missing))
 			Expect(rr.Labels).To(HaveKeyWithValue("kubernaut.ai/cluster-scoped", "true"))
 			Expect(rr.Spec.TargetResource.Namespace).To(Equal(missing))

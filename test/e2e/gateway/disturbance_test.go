@@ -9,9 +9,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // The specs of this file disturb what they test, so each has an instance of its
@@ -46,7 +43,7 @@ func (s *system) replicas() {
 			own := s.start(ctx, instance{workloads: []string{"gateway"}, spare: spareOfReplicas, adjust: func(d *appsv1.Deployment) {
 				d.Spec.Replicas = new(int32(3))
 			}})
-			Eventually(own.readyPods, rolloutBudget, poll).WithContext(ctx).WithArguments("gateway").Should(HaveLen(3))
+			own.AwaitReady(ctx, "gateway", 3)
 			own.awaitGateway(ctx)
 
 			same, different := s.namespace(ctx), s.namespace(ctx)
@@ -79,13 +76,12 @@ func (s *system) rollingUpdate() {
 				config: deployedConfig + "\nshutdown:\n  delay: 8s\n",
 			})
 			ns, since := s.namespace(ctx), time.Now()
-			load := own.startLoad(ctx, ns, 4, 200*time.Millisecond)
-			before, err := own.readyPods(ctx, "gateway")
+			load := own.startLoad(ctx, ns, 2, 200*time.Millisecond)
+			before, err := own.ReadyPods(ctx, "gateway")
 			Expect(err).NotTo(HaveOccurred())
 
-			patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"template":{"metadata":{"annotations":{"spec":"updated"}}}}}`))
-			Expect(s.kube.Patch(ctx, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: own.env.Namespace, Name: "gateway"}}, patch)).To(Succeed())
-			Eventually(own.readyPods, rolloutBudget, poll).WithContext(ctx).WithArguments("gateway").
+			own.Patch(ctx, "gateway", `{"spec":{"template":{"metadata":{"annotations":{"spec":"updated"}}}}}`)
+			Eventually(own.ReadyPods, rolloutBudget, poll).WithContext(ctx).WithArguments("gateway").
 				Should(And(HaveLen(1), Not(Equal(before))))
 			after := load.answered()
 			Eventually(load.answered, answerBudget, poll).WithContext(ctx).Should(BeNumerically(">", after+10), "answers of the new pod")
@@ -134,7 +130,7 @@ func (s *system) reload() {
 			own.configure(ctx, deployedConfig+"\nserver:\n  max_body_bytes: 64\n")
 			answered := func(ctx context.Context) (int, error) {
 				a, err := own.post(ctx, call{body: body})
-				return a.status, err
+				return a.Status, err
 			}
 			Eventually(answered, rolloutBudget, poll).WithContext(ctx).Should(Equal(http.StatusRequestEntityTooLarge))
 
@@ -145,7 +141,7 @@ func (s *system) reload() {
 			}, rolloutBudget, poll).WithContext(ctx).Should(And(
 				ContainSubstring("the changed configuration is refused"), ContainSubstring("field max_body_bites not found")))
 			Expect(answered(ctx)).To(Equal(http.StatusRequestEntityTooLarge), "what held before still holds")
-			pods, err := own.pods(ctx, "gateway")
+			pods, err := own.Pods(ctx, "gateway")
 			Expect(err).NotTo(HaveOccurred())
 			Expect(pods).To(HaveLen(1))
 			Expect(pods[0].Status.ContainerStatuses[0].RestartCount).To(Equal(int32(0)))

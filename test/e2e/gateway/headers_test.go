@@ -49,7 +49,7 @@ func (s *system) clocks() {
 			s.send(ctx, call{path: routeAlertmanager, body: body, header: map[string]string{"X-Timestamp": ""}}).
 				signal(http.StatusCreated)
 			s.send(ctx, call{path: routeAlertmanager, body: body, header: map[string]string{"X-Timestamp": "1"}}).
-				problem(http.StatusBadRequest, "validation-error", routeAlertmanager)
+				Problem(http.StatusBadRequest, "validation-error", routeAlertmanager)
 			Expect(occurrences(s.onlyRequest(ctx, ns))).To(Equal(int64(1)))
 		})
 	})
@@ -58,10 +58,10 @@ func (s *system) clocks() {
 // withoutCORS asserts that a browser is told nothing about other origins.
 func withoutCORS(a answer) {
 	GinkgoHelper()
-	for name := range a.header {
+	for name := range a.Header {
 		Expect(name).NotTo(HavePrefix("Access-Control-"))
 	}
-	Expect(a.header.Values("Vary")).NotTo(ContainElement(ContainSubstring("Origin")))
+	Expect(a.Header.Values("Vary")).NotTo(ContainElement(ContainSubstring("Origin")))
 }
 
 func (s *system) cors() {
@@ -75,7 +75,7 @@ func (s *system) cors() {
 
 		It("says nothing to a browser that is refused", SpecTimeout(specBudget), func(ctx SpecContext) {
 			a := s.send(ctx, call{header: map[string]string{"Origin": "https://console.example", "Authorization": ""}})
-			a.problem(http.StatusUnauthorized, "unauthorized", routePrometheus)
+			a.Problem(http.StatusUnauthorized, "unauthorized", routePrometheus)
 			withoutCORS(a)
 		})
 
@@ -86,14 +86,14 @@ func (s *system) cors() {
 				"Access-Control-Request-Headers": "authorization",
 				"Authorization":                  "",
 			}})
-			a.problem(http.StatusMethodNotAllowed, "method-not-allowed", routePrometheus)
+			a.Problem(http.StatusMethodNotAllowed, "method-not-allowed", routePrometheus)
 			withoutCORS(a)
 		})
 	})
 }
 
 // withSecurityHeaders asserts what every answer carries.
-func withSecurityHeaders(a answer) {
+func withSecurityHeaders(header http.Header) {
 	GinkgoHelper()
 	for name, value := range map[string]string{
 		"X-Content-Type-Options":    "nosniff",
@@ -102,7 +102,7 @@ func withSecurityHeaders(a answer) {
 		"Content-Security-Policy":   "default-src 'none'",
 		"Referrer-Policy":           "no-referrer",
 	} {
-		Expect(a.header.Values(name)).To(Equal([]string{value}), name)
+		Expect(header.Values(name)).To(Equal([]string{value}), name)
 	}
 }
 
@@ -112,14 +112,14 @@ func (s *system) securityHeaders() {
 			ns := s.namespace(ctx)
 			a := s.send(ctx, call{body: webhook(podAlert(ns, "api-0"))})
 			a.signal(http.StatusCreated)
-			withSecurityHeaders(a)
+			withSecurityHeaders(a.Header)
 		})
 
 		DescribeTable("are on a refusal",
 			func(ctx SpecContext, c call, status int) {
 				a := s.send(ctx, c)
-				Expect(a.status).To(Equal(status))
-				withSecurityHeaders(a)
+				Expect(a.Status).To(Equal(status))
+				withSecurityHeaders(a.Header)
 			},
 			entry("400", call{body: []byte("{")}, http.StatusBadRequest),
 			entry("401", call{header: map[string]string{"Authorization": ""}}, http.StatusUnauthorized),
@@ -130,10 +130,10 @@ func (s *system) securityHeaders() {
 
 		DescribeTable("are on the answer to a probe",
 			func(ctx SpecContext, path string) {
-				a, err := s.get(ctx, infrastructure.EndpointGateway, path)
+				a, err := s.Get(ctx, infrastructure.EndpointGateway, path)
 				Expect(err).NotTo(HaveOccurred())
-				Expect(a.status).To(Equal(http.StatusOK))
-				withSecurityHeaders(a)
+				Expect(a.Status).To(Equal(http.StatusOK))
+				withSecurityHeaders(a.Header)
 			},
 			entry("/health", "/health"),
 			entry("/ready", "/ready"),

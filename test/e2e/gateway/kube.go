@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -10,11 +9,9 @@ import (
 	"github.com/google/uuid"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -23,44 +20,24 @@ import (
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
 )
 
-// specLabel marks the namespaces of specs.
-const specLabel = "hybrid.local/gateway-spec"
-
 // namespace creates a namespace for the running spec. Afterwards the requests in
-// it are attached to the report of a spec that failed. It is deleted at the end of
-// the suite: to empty a namespace the cluster looks for objects of every kind, which
-// would slow down the specs that still run.
+// it are attached to the report of a spec that failed.
 func (s *system) namespace(ctx context.Context) string {
 	GinkgoHelper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "gateway-spec-", Labels: map[string]string{specLabel: ""}}}
-	Expect(s.kube.Create(ctx, ns)).To(Succeed())
+	ns := s.Namespace(ctx)
 	DeferCleanup(func(ctx context.Context) {
 		if CurrentSpecReport().Failed() {
-			s.attachRequests(ctx, ns.Name)
+			s.attachRequests(ctx, ns)
 		}
 	})
-	return ns.Name
-}
-
-// deleteNamespaces deletes the namespaces of all specs without waiting for their
-// end.
-func (s *system) deleteNamespaces(ctx context.Context) error {
-	var all corev1.NamespaceList
-	if err := s.kube.List(ctx, &all, client.HasLabels{specLabel}); err != nil {
-		return fmt.Errorf("list the namespaces of the specs: %w", err)
-	}
-	var errs []error
-	for i := range all.Items {
-		errs = append(errs, client.IgnoreNotFound(s.kube.Delete(ctx, &all.Items[i])))
-	}
-	return errors.Join(errs...)
+	return ns
 }
 
 // attachRequests adds what is in the namespace to the report. It never fails the
 // spec a second time.
 func (s *system) attachRequests(ctx context.Context, namespace string) {
 	var list v1alpha1.RemediationRequestList
-	if err := s.kube.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+	if err := s.Kube.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		AddReportEntry("requests in "+namespace+" are unknown", err.Error())
 		return
 	}
@@ -75,7 +52,7 @@ func (s *system) attachRequests(ctx context.Context, namespace string) {
 func (s *system) requests(ctx context.Context, namespace string) []v1alpha1.RemediationRequest {
 	GinkgoHelper()
 	var list v1alpha1.RemediationRequestList
-	Expect(s.kube.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
+	Expect(s.Kube.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
 	return list.Items
 }
 
@@ -83,7 +60,7 @@ func (s *system) requests(ctx context.Context, namespace string) []v1alpha1.Reme
 func (s *system) request(ctx context.Context, a signalAnswer) *v1alpha1.RemediationRequest {
 	GinkgoHelper()
 	rr := &v1alpha1.RemediationRequest{}
-	Expect(s.kube.Get(ctx, client.ObjectKey{Namespace: a.Namespace, Name: a.Name}, rr)).To(Succeed())
+	Expect(s.Kube.Get(ctx, client.ObjectKey{Namespace: a.Namespace, Name: a.Name}, rr)).To(Succeed())
 	return rr
 }
 
@@ -100,7 +77,7 @@ func (s *system) expectImmutable(ctx context.Context, rr *v1alpha1.RemediationRe
 	GinkgoHelper()
 	changed := rr.DeepCopy()
 	changed.Spec.SignalFingerprint = fingerprint
-	err := s.kube.Update(ctx, changed)
+	err := s.Kube.Update(ctx, changed)
 	Expect(apierrors.IsInvalid(err)).To(BeTrue(), "got %v", err)
 	Expect(err).To(MatchError(ContainSubstring("signalFingerprint is immutable")))
 }
@@ -114,7 +91,7 @@ func (s *system) setPhase(ctx context.Context, a signalAnswer, phase v1alpha1.Ph
 	rr := s.request(ctx, a)
 	before := rr.DeepCopy()
 	rr.Status.OverallPhase = phase
-	Expect(s.kube.Status().Patch(ctx, rr, client.MergeFrom(before))).To(Succeed())
+	Expect(s.Kube.Status().Patch(ctx, rr, client.MergeFrom(before))).To(Succeed())
 }
 
 // occurrences is how many signals a request stands for.
@@ -125,55 +102,18 @@ func occurrences(rr v1alpha1.RemediationRequest) int64 {
 	return rr.Status.Deduplication.OccurrenceCount
 }
 
-// scale sets the replicas of a workload and waits until exactly that many pods are
-// left, all of them ready.
-func (s *system) scale(ctx context.Context, workload string, replicas int) {
-	GinkgoHelper()
-	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: s.env.Namespace, Name: workload}}
-	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas))
-	Expect(s.kube.Patch(ctx, deployment, patch)).To(Succeed())
-	Eventually(s.readyPods, rolloutBudget, poll).WithContext(ctx).WithArguments(workload).
-		Should(HaveLen(replicas), "ready pods of "+workload)
-}
-
-// readyPods names the pods of a workload. It is an error while one of them is not
-// ready or is terminating.
-func (s *system) readyPods(ctx context.Context, workload string) ([]string, error) {
-	pods, err := s.pods(ctx, workload)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, 0, len(pods))
-	for i := range pods {
-		if pods[i].DeletionTimestamp != nil || !ready(&pods[i]) {
-			return nil, fmt.Errorf("pod %s is %s and not ready, or terminating", pods[i].Name, pods[i].Status.Phase)
-		}
-		names = append(names, pods[i].Name)
-	}
-	return names, nil
-}
-
-func ready(pod *corev1.Pod) bool {
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
 // stopGateway asks the only Gateway pod to stop and returns how it exited.
 func (s *system) stopGateway(ctx context.Context) int32 {
 	GinkgoHelper()
-	before, err := s.readyPods(ctx, "gateway")
+	before, err := s.ReadyPods(ctx, "gateway")
 	Expect(err).NotTo(HaveOccurred())
 	Expect(before).To(HaveLen(1))
-	watch, err := s.clientset.CoreV1().Pods(s.env.Namespace).Watch(ctx,
+	watch, err := s.Clientset.CoreV1().Pods(s.Env.Namespace).Watch(ctx,
 		metav1.SingleObject(metav1.ObjectMeta{Name: before[0]}))
 	Expect(err).NotTo(HaveOccurred())
 	defer watch.Stop()
-	old := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.env.Namespace, Name: before[0]}}
-	Expect(s.kube.Delete(ctx, old)).To(Succeed())
+	old := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.Env.Namespace, Name: before[0]}}
+	Expect(s.Kube.Delete(ctx, old)).To(Succeed())
 	var last *corev1.ContainerStateTerminated
 	for event := range watch.ResultChan() {
 		pod, ok := event.Object.(*corev1.Pod)
@@ -195,21 +135,21 @@ func (s *system) stopGateway(ctx context.Context) int32 {
 func (s *system) awaitGateway(ctx context.Context) {
 	GinkgoHelper()
 	Eventually(func(ctx context.Context) (int, error) {
-		a, err := s.get(ctx, infrastructure.EndpointGateway, "/ready")
-		return a.status, err
+		a, err := s.Get(ctx, infrastructure.EndpointGateway, "/ready")
+		return a.Status, err
 	}, settleBudget, poll).WithContext(ctx).Should(Equal(200))
 }
 
 // gatewayLog reads what the Gateway has logged since a moment.
 func (s *system) gatewayLog(ctx context.Context, since time.Time) ([]byte, error) {
-	pods, err := s.readyPods(ctx, "gateway")
+	pods, err := s.ReadyPods(ctx, "gateway")
 	if err != nil {
 		return nil, err
 	}
 	if len(pods) != 1 {
 		return nil, fmt.Errorf("want one Gateway pod, there are %v", pods)
 	}
-	stream, err := s.clientset.CoreV1().Pods(s.env.Namespace).GetLogs(pods[0], &corev1.PodLogOptions{
+	stream, err := s.Clientset.CoreV1().Pods(s.Env.Namespace).GetLogs(pods[0], &corev1.PodLogOptions{
 		SinceTime: new(metav1.NewTime(since)),
 	}).Stream(ctx)
 	if err != nil {

@@ -23,8 +23,8 @@ func (s *system) lifecycle() {
 		It("gives a signal an id that is in header and body", SpecTimeout(specBudget), func(ctx SpecContext) {
 			ns := s.namespace(ctx)
 			a := s.send(ctx, call{body: webhook(podAlert(ns, "api-0"))})
-			Expect(a.header.Values("X-Request-ID")).To(HaveLen(1))
-			id := a.header.Get("X-Request-ID")
+			Expect(a.Header.Values("X-Request-ID")).To(HaveLen(1))
+			id := a.Header.Get("X-Request-ID")
 			Expect(id).To(MatchRegexp(uuidPattern))
 			Expect(a.signal(http.StatusCreated).RequestID).To(Equal(id))
 		})
@@ -32,26 +32,26 @@ func (s *system) lifecycle() {
 		It("gives a batch and a refusal one as well", SpecTimeout(specBudget), func(ctx SpecContext) {
 			ns := s.namespace(ctx)
 			batch := s.send(ctx, call{body: webhook(podAlert(ns, "api-0"), podAlert(ns, "api-1"))})
-			Expect(batch.header.Get("X-Request-ID")).To(MatchRegexp(uuidPattern))
-			Expect(batch.batch().RequestID).To(Equal(batch.header.Get("X-Request-ID")))
+			Expect(batch.Header.Get("X-Request-ID")).To(MatchRegexp(uuidPattern))
+			Expect(batch.batch().RequestID).To(Equal(batch.Header.Get("X-Request-ID")))
 			refusal := s.send(ctx, call{body: []byte("{")})
 			refusal.invalid()
-			Expect(refusal.header.Get("X-Request-ID")).To(MatchRegexp(uuidPattern))
+			Expect(refusal.Header.Get("X-Request-ID")).To(MatchRegexp(uuidPattern))
 		})
 
 		It("does not let the sender choose the id", SpecTimeout(specBudget), func(ctx SpecContext) {
 			ns := s.namespace(ctx)
 			const chosen = "11111111-1111-4111-8111-111111111111"
 			a := s.send(ctx, call{body: webhook(podAlert(ns, "api-0")), header: map[string]string{"X-Request-ID": chosen}})
-			Expect(a.header.Get("X-Request-ID")).To(MatchRegexp(uuidPattern))
-			Expect(a.header.Get("X-Request-ID")).NotTo(Equal(chosen))
+			Expect(a.Header.Get("X-Request-ID")).To(MatchRegexp(uuidPattern))
+			Expect(a.Header.Get("X-Request-ID")).NotTo(Equal(chosen))
 		})
 
 		It("gives every request another id", SpecTimeout(specBudget), func(ctx SpecContext) {
 			ns := s.namespace(ctx)
 			ids := map[string]bool{}
 			for _, a := range s.sendFrom(ctx, 4, 5, call{body: webhook(podAlert(ns, "api-0"))}) {
-				ids[a.header.Get("X-Request-ID")] = true
+				ids[a.Header.Get("X-Request-ID")] = true
 			}
 			Expect(ids).To(HaveLen(20))
 		})
@@ -136,7 +136,7 @@ func (s *system) health() {
 			got := make([]answer, probes*len(paths))
 			for i := range got {
 				load.Go(func() (err error) {
-					got[i], err = s.get(ctx, infrastructure.EndpointGateway, paths[i%len(paths)])
+					got[i].Answer, err = s.Get(ctx, infrastructure.EndpointGateway, paths[i%len(paths)])
 					return err
 				})
 			}

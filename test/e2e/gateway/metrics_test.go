@@ -7,6 +7,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/hybrid-e2e/hybrid/test/testbed"
 )
 
 // countedSignals are the families that only signals move.
@@ -19,14 +21,14 @@ func countedSignals() []string {
 
 // expectGrowth does something and asserts what the signals in it added to the
 // metrics: these series, by these amounts, and no other one.
-func (s *system) expectGrowth(ctx context.Context, want samples, do func()) {
+func (s *system) expectGrowth(ctx context.Context, want testbed.Samples, do func()) {
 	GinkgoHelper()
 	before, err := s.metrics(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	do()
-	growth := func(ctx context.Context) (samples, error) {
+	growth := func(ctx context.Context) (testbed.Samples, error) {
 		now, err := s.metrics(ctx)
-		return now.moved(before, countedSignals()...), err
+		return now.Moved(before, countedSignals()...), err
 	}
 	// A request is counted when its answer has been written, a moment after the
 	// sender has read it.
@@ -44,7 +46,7 @@ func (s *system) metricsExact() {
 				Should(HaveKeyWithValue("gateway_audit_buffer_events{}", 0.0))
 			before, err := s.metrics(ctx)
 			Expect(err).NotTo(HaveOccurred())
-			s.expectGrowth(ctx, samples{
+			s.expectGrowth(ctx, testbed.Samples{
 				`gateway_signals_received_total{severity="critical",source_type="prometheus-alert"}`: 3,
 				`gateway_signals_received_total{severity="info",source_type="prometheus-alert"}`:     1,
 				`gateway_signals_received_total{severity="warning",source_type="kubernetes-event"}`:  1,
@@ -60,10 +62,10 @@ func (s *system) metricsExact() {
 			})
 			// Three requests make two events each, two duplicates one each.
 			const sent = `gateway_audit_events_total{outcome="sent"}`
-			Eventually(func(ctx context.Context) (samples, error) {
+			Eventually(func(ctx context.Context) (testbed.Samples, error) {
 				now, err := s.metrics(ctx)
-				return now.moved(before, "gateway_audit_events_total"), err
-			}, auditBudget, poll).WithContext(ctx).Should(Equal(samples{sent: 8}))
+				return now.Moved(before, "gateway_audit_events_total"), err
+			}, auditBudget, poll).WithContext(ctx).Should(Equal(testbed.Samples{sent: 8}))
 		})
 
 		It("observe each request once, by its route", SpecTimeout(serialBudget), func(ctx SpecContext) {
@@ -72,11 +74,11 @@ func (s *system) metricsExact() {
 			Expect(err).NotTo(HaveOccurred())
 			s.send(ctx, call{body: webhook(podAlert(ns, "api-0"))}).signal(http.StatusCreated)
 			s.send(ctx, call{body: []byte("{")}).invalid()
-			s.send(ctx, call{path: "/nowhere"}).problem(http.StatusNotFound, "not-found", "/nowhere")
-			Eventually(func(ctx context.Context) (samples, error) {
+			s.send(ctx, call{path: "/nowhere"}).Problem(http.StatusNotFound, "not-found", "/nowhere")
+			Eventually(func(ctx context.Context) (testbed.Samples, error) {
 				now, err := s.metrics(ctx)
-				return now.moved(before, "gateway_http_request_duration_seconds").without("/health", "/healthz", "/ready", "/readyz"), err
-			}, settleBudget, poll).WithContext(ctx).Should(Equal(samples{
+				return without(now.Moved(before, "gateway_http_request_duration_seconds"), "/health", "/healthz", "/ready", "/readyz"), err
+			}, settleBudget, poll).WithContext(ctx).Should(Equal(testbed.Samples{
 				observed(routePrometheus, 201): 1, observed(routePrometheus, 400): 1, observed("unmatched", 404): 1,
 			}))
 		})
@@ -94,7 +96,7 @@ func (s *system) metricsOfRefusals() {
 		It("tell each reason once, and nothing was received", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			ns := s.namespace(ctx)
 			body := webhook(podAlert(ns, "api-0"))
-			s.expectGrowth(ctx, samples{
+			s.expectGrowth(ctx, testbed.Samples{
 				`gateway_signals_rejected_total{reason="authentication"}`: 1,
 				`gateway_signals_rejected_total{reason="authorization"}`:  1,
 				`gateway_signals_rejected_total{reason="body_too_large"}`: 1,

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+	"github.com/hybrid-e2e/hybrid/test/testbed"
 )
 
 func (s *system) redisOutage() {
@@ -23,17 +25,17 @@ func (s *system) redisOutage() {
 			ns, since := s.namespace(ctx), time.Now()
 			before := own.send(ctx, call{body: webhook(podAlert(ns, "before"))}).signal(http.StatusCreated)
 
-			own.scale(ctx, "redis", 0)
+			own.Scale(ctx, "redis", 0)
 
 			during := own.send(ctx, call{body: webhook(podAlert(ns, "during"))}).signal(http.StatusCreated)
 			Eventually(own.auditTypes, auditBudget, poll).WithContext(ctx).WithArguments(during.Name).
 				Should(Equal(map[string]int{eventReceived: 1, eventCreated: 1}))
 			Expect(own.witness(ctx, during.Name)).To(Equal("stored"), "written directly, for there is no queue")
-			ready, err := own.get(ctx, infrastructure.EndpointDataStorage, "/health/ready")
+			ready, err := own.Get(ctx, infrastructure.EndpointDataStorage, "/health/ready")
 			Expect(err).NotTo(HaveOccurred())
-			Expect(ready.status).To(Equal(http.StatusOK), string(ready.body))
+			Expect(ready.Status).To(Equal(http.StatusOK), string(ready.Body))
 
-			own.scale(ctx, "redis", 1)
+			own.Scale(ctx, "redis", 1)
 			after := own.send(ctx, call{body: webhook(podAlert(ns, "after"))}).signal(http.StatusCreated)
 			own.expectAudit(ctx, during.Name, map[string]int{eventReceived: 1, eventCreated: 1, "spec.outage.witnessed": 1})
 			own.expectStored(ctx, ns, since, []signalAnswer{before, during, after})
@@ -46,16 +48,16 @@ func (s *system) postgresqlOutage() {
 		It("of 20 s under load leaves every audit event in its place", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			own := s.startReady(ctx, instance{
 				workloads: []string{"postgresql", "redis", "datastorage", "gateway"},
-				spare:     spareOfPostgreSQL, spareStorage: spareOfPostgreSQLStorage, adjust: stoppable,
+				spare:     spareOfPostgreSQL, spareStorage: spareOfPostgreSQLStorage,
 			})
 			Eventually(own.witness, settleBudget, poll).WithContext(ctx).WithArguments("before").Should(Equal("stored"))
 			ns, since := s.namespace(ctx), time.Now()
 			load := own.startLoad(ctx, ns, 1, 200*time.Millisecond)
 
-			own.stopPostgreSQL(ctx)
+			own.Stop(ctx, testbed.PostgreSQL)
 			Eventually(own.witness, settleBudget, poll).WithContext(ctx).WithArguments("during").Should(Equal("queued"))
 			Consistently(own.witness, outage, 10*poll).WithContext(ctx).WithArguments("during").Should(Equal("queued"))
-			own.startPostgreSQL(ctx)
+			own.Begin(ctx, testbed.PostgreSQL)
 			Eventually(own.witness, rolloutBudget, poll).WithContext(ctx).WithArguments("after").Should(Equal("stored"))
 
 			own.expectStored(ctx, ns, since, load.stop())
@@ -66,22 +68,27 @@ func (s *system) postgresqlOutage() {
 func (s *system) dataStorageOutage() {
 	Describe("DataStorage outage", longest, Label("datastorage", "audit"), func() {
 		It("of 30 s under load changes no answer, and leaves every audit event exactly once", SpecTimeout(serialBudget), func(ctx SpecContext) {
+			const few = 4
 			own := s.startReady(ctx, instance{
-				workloads: []string{"postgresql", "redis", "datastorage", "gateway"},
+				workloads: []string{"datastorage", "gateway"},
 				spare:     spareOfDataStorage, spareStorage: spareOfDataStorageStorage,
 			})
 			ns, since := s.namespace(ctx), time.Now()
-			load := own.startLoad(ctx, ns, 2, 250*time.Millisecond)
-			Eventually(load.answered, answerBudget, poll).WithContext(ctx).Should(BeNumerically(">", 10))
+			load := own.startLoad(ctx, ns, 1, 250*time.Millisecond)
+			Eventually(load.answered, answerBudget, poll).WithContext(ctx).Should(BeNumerically(">=", few))
 
-			own.scale(ctx, "datastorage", 0)
+			own.Scale(ctx, "datastorage", 0)
 			Consistently(func(ctx context.Context) error {
-				_, err := own.get(ctx, infrastructure.EndpointDataStorage, "/health/live")
+				a, err := own.Get(ctx, infrastructure.EndpointDataStorage, "/health/live")
+				if err == nil && a.Header.Get("X-Request-ID") == "" {
+					// What is on the way to a pod that has gone may say anything.
+					err = fmt.Errorf("what answers is not DataStorage: %d %v", a.Status, a.Header)
+				}
 				return err
 			}, longOutage, 10*poll).WithContext(ctx).Should(HaveOccurred(), "nobody is there")
-			own.scale(ctx, "datastorage", 1)
+			own.Scale(ctx, "datastorage", 1)
 			after := load.answered()
-			Eventually(load.answered, rolloutBudget, poll).WithContext(ctx).Should(BeNumerically(">", after+10))
+			Eventually(load.answered, rolloutBudget, poll).WithContext(ctx).Should(BeNumerically(">=", after+few))
 
 			own.expectStored(ctx, ns, since, load.stop())
 		})
@@ -103,12 +110,12 @@ func (s *system) witness(ctx context.Context, correlation string) (string, error
 	var body struct {
 		Status string `json:"status"`
 	}
-	if err := json.Unmarshal(a.body, &body); err != nil {
+	if err := json.Unmarshal(a.Body, &body); err != nil {
 		return "", err
 	}
 	want := map[string]int{"stored": http.StatusCreated, "queued": http.StatusAccepted}
-	if want[body.Status] != a.status {
-		return "", StopTrying("DataStorage answered " + string(a.body))
+	if want[body.Status] != a.Status {
+		return "", StopTrying("DataStorage answered " + string(a.Body))
 	}
 	return body.Status, nil
 }

@@ -22,7 +22,7 @@ func (s *system) permissions() {
 	Describe("Permissions", long, Label("security", "rbac"), func() {
 		It("are the least that works: without any one of them the Gateway fails", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			role := &rbacv1.ClusterRole{}
-			Expect(s.kube.Get(ctx, client.ObjectKey{Name: gatewayRole}, role)).To(Succeed())
+			Expect(s.Kube.Get(ctx, client.ObjectKey{Name: gatewayRole}, role)).To(Succeed())
 			all := singlePermissions(role.Rules)
 			Expect(len(all)).To(BeNumerically("<=", infrastructure.SparePorts-spareOfPermissions), "a spare port for each permission")
 
@@ -88,8 +88,8 @@ func (s *system) startLacking(ctx context.Context, all []rbacv1.PolicyRule, with
 		targets:    s.namespace(ctx),
 		since:      time.Now(),
 	}
-	Expect(s.kube.Create(ctx, l.role)).To(Succeed())
-	DeferCleanup(func(ctx context.Context) { Expect(s.kube.Delete(ctx, l.role)).To(Succeed()) })
+	Expect(s.Kube.Create(ctx, l.role)).To(Succeed())
+	DeferCleanup(func(ctx context.Context) { Expect(s.Kube.Delete(ctx, l.role)).To(Succeed()) })
 	l.system = s.start(ctx, instance{
 		workloads: []string{"gateway"}, spare: spareOfPermissions + without, role: l.role.Name,
 	})
@@ -100,15 +100,15 @@ func (s *system) startLacking(ctx context.Context, all []rbacv1.PolicyRule, with
 func (l *lackingGateway) complete(ctx context.Context, all []rbacv1.PolicyRule) {
 	GinkgoHelper()
 	l.role.Rules = all
-	Expect(l.kube.Update(ctx, l.role)).To(Succeed())
+	Expect(l.Kube.Update(ctx, l.role)).To(Succeed())
 	l.since = time.Now().Add(time.Second) // The API server tells since when in whole seconds.
 }
 
 // running is an error until the Gateway answers at all.
 func (l *lackingGateway) running(ctx context.Context) error {
-	a, err := l.get(ctx, infrastructure.EndpointGateway, "/healthz")
-	if err == nil && a.status != http.StatusOK {
-		err = fmt.Errorf("alive with %d", a.status)
+	a, err := l.Get(ctx, infrastructure.EndpointGateway, "/healthz")
+	if err == nil && a.Status != http.StatusOK {
+		err = fmt.Errorf("alive with %d", a.Status)
 	}
 	return err
 }
@@ -118,15 +118,15 @@ func (l *lackingGateway) running(ctx context.Context) error {
 // the right to watch it would do its work with a cache that is never up to date.
 // Each call sends a problem of its own.
 func (l *lackingGateway) works(ctx context.Context) error {
-	a, err := l.get(ctx, infrastructure.EndpointGateway, "/readyz")
-	if err != nil || a.status != http.StatusOK {
-		return fmt.Errorf("ready with %d: %w", a.status, err)
+	a, err := l.Get(ctx, infrastructure.EndpointGateway, "/readyz")
+	if err != nil || a.Status != http.StatusOK {
+		return fmt.Errorf("ready with %d: %w", a.Status, err)
 	}
 	body := webhook(podAlert(l.targets, fmt.Sprintf("api-%d", l.sent.Add(1))))
 	for _, want := range []int{http.StatusCreated, http.StatusAccepted} {
 		a, err := l.post(ctx, call{body: body})
-		if err != nil || a.status != want {
-			return fmt.Errorf("want %d, answered %d %s: %w", want, a.status, a.body, err)
+		if err != nil || a.Status != want {
+			return fmt.Errorf("want %d, answered %d %s: %w", want, a.Status, a.Body, err)
 		}
 	}
 	log, err := l.gatewayLog(ctx, l.since)

@@ -17,8 +17,8 @@ func (s *system) authentication() {
 			func(ctx SpecContext, header string) {
 				ns := s.namespace(ctx)
 				a := s.send(ctx, call{body: webhook(podAlert(ns, "api-0")), header: map[string]string{"Authorization": header}})
-				a.problem(http.StatusUnauthorized, "unauthorized", routePrometheus)
-				Expect(a.header.Get("WWW-Authenticate")).To(HavePrefix("Bearer"))
+				a.Problem(http.StatusUnauthorized, "unauthorized", routePrometheus)
+				Expect(a.Header.Get("WWW-Authenticate")).To(HavePrefix("Bearer"))
 				Expect(s.requests(ctx, ns)).To(BeEmpty())
 			},
 			entry("none is sent", ""),
@@ -33,7 +33,7 @@ func (s *system) authentication() {
 					path: route, body: webhook(podAlert(ns, "api-0")),
 					header: map[string]string{"Authorization": "Bearer " + s.stranger},
 				})
-				a.problem(http.StatusForbidden, "forbidden", route)
+				a.Problem(http.StatusForbidden, "forbidden", route)
 				Expect(s.requests(ctx, ns)).To(BeEmpty())
 			},
 			entry("from Prometheus", routePrometheus),
@@ -57,13 +57,13 @@ func (s *system) errors() {
 
 		It("answers 404 to a path that does not exist", SpecTimeout(specBudget), func(ctx SpecContext) {
 			const path = "/api/v1/signals/carrier-pigeon"
-			s.send(ctx, call{path: path}).problem(http.StatusNotFound, "not-found", path)
+			s.send(ctx, call{path: path}).Problem(http.StatusNotFound, "not-found", path)
 		})
 
 		It("answers 405 to a method that the route does not take", SpecTimeout(specBudget), func(ctx SpecContext) {
 			a := s.send(ctx, call{method: http.MethodGet})
-			a.problem(http.StatusMethodNotAllowed, "method-not-allowed", routePrometheus)
-			Expect(a.header.Values("Allow")).To(Equal([]string{http.MethodPost}))
+			a.Problem(http.StatusMethodNotAllowed, "method-not-allowed", routePrometheus)
+			Expect(a.Header.Values("Allow")).To(Equal([]string{http.MethodPost}))
 		})
 
 		It("answers 413 from the first byte above 256 KiB", SpecTimeout(specBudget), func(ctx SpecContext) {
@@ -71,7 +71,7 @@ func (s *system) errors() {
 			largest := padded(webhook(podAlert(ns, "api-0")), bodyLimit)
 			tooLarge := padded(webhook(podAlert(ns, "api-1")), bodyLimit+1)
 			Expect(s.sendAll(ctx, []call{{body: largest}})[0].signal(http.StatusCreated).Status).To(Equal("created"))
-			s.sendAll(ctx, []call{{body: tooLarge}})[0].problem(http.StatusRequestEntityTooLarge, "payload-too-large", routePrometheus)
+			s.sendAll(ctx, []call{{body: tooLarge}})[0].Problem(http.StatusRequestEntityTooLarge, "payload-too-large", routePrometheus)
 			Expect(s.onlyRequest(ctx, ns).Spec.TargetResource.Name).To(Equal("api-0"))
 		})
 	})
@@ -90,8 +90,8 @@ func (s *system) mediaTypes() {
 				body:   webhook(podAlert(ns, "api-0")),
 				header: map[string]string{"Content-Type": "text/plain", "X-Timestamp": "1"},
 			})
-			a.problem(http.StatusUnsupportedMediaType, "unsupported-media-type", routePrometheus)
-			Expect(a.header.Values("Accept")).To(Equal([]string{"application/json"}))
+			a.Problem(http.StatusUnsupportedMediaType, "unsupported-media-type", routePrometheus)
+			Expect(a.Header.Values("Accept")).To(Equal([]string{"application/json"}))
 			Expect(s.requests(ctx, ns)).To(BeEmpty())
 		})
 

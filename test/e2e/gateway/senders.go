@@ -32,7 +32,7 @@ type senders struct {
 // remembers a refusal for seconds, so the first signal must not come too early.
 func (s *system) createSenders(ctx context.Context) (senders, error) {
 	made := senders{namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "gateway-senders-"}}}
-	if err := s.kube.Create(ctx, made.namespace); err != nil {
+	if err := s.Kube.Create(ctx, made.namespace); err != nil {
 		return made, fmt.Errorf("create the namespace of the senders: %w", err)
 	}
 	name := made.namespace.Name
@@ -41,7 +41,7 @@ func (s *system) createSenders(ctx context.Context) (senders, error) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: senderRole},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: name, Name: "sender"}},
 	}
-	if err := s.kube.Create(ctx, made.binding); err != nil {
+	if err := s.Kube.Create(ctx, made.binding); err != nil {
 		return made, fmt.Errorf("bind the sender to %s: %w", senderRole, err)
 	}
 	var err error
@@ -57,13 +57,13 @@ func (s *system) createSenders(ctx context.Context) (senders, error) {
 // createAccount creates a service account and a token that outlives the suite.
 func (s *system) createAccount(ctx context.Context, namespace, name string) (string, error) {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	if err := s.kube.Create(ctx, account); err != nil {
+	if err := s.Kube.Create(ctx, account); err != nil {
 		return "", fmt.Errorf("create service account %s: %w", name, err)
 	}
 	request := &authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64((2 * time.Hour).Seconds()))},
 	}
-	if err := s.kube.SubResource("token").Create(ctx, account, request); err != nil {
+	if err := s.Kube.SubResource("token").Create(ctx, account, request); err != nil {
 		return "", fmt.Errorf("request a token for %s: %w", name, err)
 	}
 	return request.Status.Token, nil
@@ -77,7 +77,7 @@ func (s *system) awaitPermission(ctx context.Context, user string) error {
 				User:                  user,
 				NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: route, Verb: "post"},
 			}}
-			if err := s.kube.Create(ctx, review); err != nil || !review.Status.Allowed {
+			if err := s.Kube.Create(ctx, review); err != nil || !review.Status.Allowed {
 				return false, err
 			}
 		}
@@ -93,10 +93,10 @@ func (s *system) awaitPermission(ctx context.Context, user string) error {
 func (s *system) deleteSenders(ctx context.Context, made senders) error {
 	var errs []error
 	if made.binding != nil {
-		errs = append(errs, client.IgnoreNotFound(s.kube.Delete(ctx, made.binding)))
+		errs = append(errs, client.IgnoreNotFound(s.Kube.Delete(ctx, made.binding)))
 	}
 	if made.namespace != nil && made.namespace.Name != "" {
-		errs = append(errs, client.IgnoreNotFound(s.kube.Delete(ctx, made.namespace)))
+		errs = append(errs, client.IgnoreNotFound(s.Kube.Delete(ctx, made.namespace)))
 	}
 	return errors.Join(errs...)
 }

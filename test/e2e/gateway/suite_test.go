@@ -67,9 +67,9 @@ func (s *system) setUp() {
 		s.token, s.stranger = h.Token, h.Stranger
 	}, NodeTimeout(setUpBudget))
 	SynchronizedAfterSuite(func() {}, func(ctx SpecContext) {
-		if s.kube != nil {
+		if s.Bed != nil {
 			Expect(s.deleteSenders(ctx, made)).To(Succeed())
-			Expect(s.deleteNamespaces(ctx)).To(Succeed())
+			Expect(s.DeleteNamespaces(ctx)).To(Succeed())
 		}
 		if tearDown != nil {
 			Expect(tearDown(ctx)).To(Succeed())

@@ -21,7 +21,7 @@ import (
 func (s *system) troubledPod(ctx context.Context, namespace string) *corev1.Pod {
 	GinkgoHelper()
 	var redis appsv1.Deployment
-	Expect(s.kube.Get(ctx, client.ObjectKey{Namespace: s.env.Namespace, Name: "redis"}, &redis)).To(Succeed())
+	Expect(s.Kube.Get(ctx, client.ObjectKey{Namespace: s.Env.Namespace, Name: "redis"}, &redis)).To(Succeed())
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "troubled"},
 		Spec: corev1.PodSpec{
@@ -53,7 +53,7 @@ func (s *system) awaitEvent(ctx context.Context, pod *corev1.Pod, reason string,
 	GinkgoHelper()
 	ctx, cancel := context.WithTimeout(ctx, settleBudget)
 	defer cancel()
-	watcher, err := s.clientset.CoreV1().Events(pod.Namespace).Watch(ctx, metav1.ListOptions{
+	watcher, err := s.Clientset.CoreV1().Events(pod.Namespace).Watch(ctx, metav1.ListOptions{
 		FieldSelector: fields.Set{"involvedObject.uid": string(pod.UID), "reason": reason}.String(),
 	})
 	Expect(err).NotTo(HaveOccurred())
@@ -73,7 +73,7 @@ func (s *system) awaitEvent(ctx context.Context, pod *corev1.Pod, reason string,
 func (s *system) touch(ctx context.Context, pod *corev1.Pod) {
 	GinkgoHelper()
 	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"hybrid.test/touched":"true"}}}`))
-	Expect(s.kube.Patch(ctx, pod, patch)).To(Succeed())
+	Expect(s.Kube.Patch(ctx, pod, patch)).To(Succeed())
 }
 
 // begin is when the event first happened, in the seconds that a request keeps.

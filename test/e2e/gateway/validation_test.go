@@ -39,7 +39,7 @@ func (s *system) eventValidation() {
 				event := coreEvent(ns, "api-0", "OOMKilled")
 				damage(event)
 				a := s.send(ctx, call{path: routeEvent, body: encode(event)})
-				Expect(a.problem(http.StatusBadRequest, "validation-error", routeEvent)).To(mention(mentions))
+				Expect(a.Problem(http.StatusBadRequest, "validation-error", routeEvent)).To(mention(mentions))
 				Expect(s.requests(ctx, ns)).To(BeEmpty())
 			},
 			entry("that is no problem", func(e map[string]any) { e["type"] = "Normal" }, "Normal"),
