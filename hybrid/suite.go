@@ -112,19 +112,7 @@ func (s Suite) Validate(root string) error {
 	if s.ExtraProcs < 0 {
 		v.addf("declares %d extra processes", s.ExtraProcs)
 	}
-	workloads := map[string][]string{}
-	for _, w := range s.Workloads {
-		v.name("workload", w.Name)
-		v.path("workload "+w.Name, w.Manifests)
-		workloads[w.Name] = w.Needs
-	}
-	for _, w := range s.Workloads {
-		for _, need := range w.Needs {
-			if _, ok := workloads[need]; !ok {
-				v.addf("workload %s needs %q, which the suite does not have", w.Name, need)
-			}
-		}
-	}
+	v.workloads(s.Workloads)
 	ports := map[int32]string{}
 	for _, e := range s.Spare {
 		if e.Path != "" {
@@ -143,6 +131,22 @@ func (s Suite) Validate(root string) error {
 	}
 	v.path("specs", s.Specs)
 	return errors.Join(v.errs...)
+}
+
+func (v *validator) workloads(all []Workload) {
+	workloads := map[string][]string{}
+	for _, w := range all {
+		v.name("workload", w.Name)
+		v.path("workload "+w.Name, w.Manifests)
+		workloads[w.Name] = w.Needs
+	}
+	for _, w := range all {
+		for _, need := range w.Needs {
+			if _, ok := workloads[need]; !ok {
+				v.addf("workload %s needs %q, which the suite does not have", w.Name, need)
+			}
+		}
+	}
 }
 
 // covered lists the images whose services deliver coverage data, sorted.
