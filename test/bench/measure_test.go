@@ -14,7 +14,7 @@ func environment(pairs map[string]string) func(string) string {
 
 func TestOptionsHaveBounds(t *testing.T) {
 	want := Options{
-		Duration: 30 * time.Second, NewRate: 105, DuplicateRate: 525, RefusalRate: 525, SoakRate: 200, Problems: 5, Connections: 96,
+		Duration: 30 * time.Second, NewRate: 101, DuplicateRate: 505, RefusalRate: 505, SoakRate: 200, Problems: 5, Connections: 96,
 	}
 	if got, err := OptionsFrom(environment(nil)); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)

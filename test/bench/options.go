@@ -41,16 +41,16 @@ type Options struct {
 }
 
 // OptionsFrom reads the options from environment variables. Every value that makes
-// no sense is reported, all together. The rates of the three loads are a twentieth above
+// no sense is reported, all together. The rates of the three loads are a hundredth above
 // their targets: a load that offers no more than the target cannot reach it.
 func OptionsFrom(getenv func(string) string) (Options, error) {
 	r := reader{getenv: getenv}
 	o := Options{
 		Duration:      r.duration("BENCH_DURATION", 30*time.Second, 5*time.Second, maxDuration),
 		Soak:          r.duration("BENCH_SOAK", 0, minSoak, maxSoak),
-		NewRate:       r.number("BENCH_RATE_NEW", 105, maxRate),
-		DuplicateRate: r.number("BENCH_RATE_DUPLICATES", 525, maxRate),
-		RefusalRate:   r.number("BENCH_RATE_REFUSALS", 525, maxRate),
+		NewRate:       r.number("BENCH_RATE_NEW", 101, maxRate),
+		DuplicateRate: r.number("BENCH_RATE_DUPLICATES", 505, maxRate),
+		RefusalRate:   r.number("BENCH_RATE_REFUSALS", 505, maxRate),
 		SoakRate:      r.number("BENCH_RATE_SOAK", 200, maxRate),
 		Problems:      r.number("BENCH_PROBLEMS", 5, maxProblems),
 		Connections:   r.number("BENCH_CONNECTIONS", connections, maxConns),
