@@ -31,6 +31,9 @@ type Options struct {
 	Keep bool
 	// Plain builds the services without coverage (COVERAGE=0).
 	Plain bool
+	// NoPreload starts nodes without the suite's images (PRELOAD=0): all of them are
+	// sent to every new cluster.
+	NoPreload bool
 	// FixedPorts maps NodePorts to the same host ports (FIXED_PORTS).
 	FixedPorts bool
 	// ImageSource is auto, registry or local (IMAGE_SOURCE); empty means auto.
@@ -50,6 +53,9 @@ type Options struct {
 	Procs int
 	// TestTimeout bounds the specs (TEST_TIMEOUT); zero means 15 minutes.
 	TestTimeout time.Duration
+	// BaseImages replaces base images, pinned ones as well as stand-ins: build
+	// arguments of the Dockerfiles by their name, such as UBI_MINIMAL_IMAGE.
+	BaseImages map[string]string
 	// Transport are build arguments such as GOPROXY that say how modules are
 	// reached; they are handed to every image build.
 	Transport map[string]string
@@ -74,6 +80,7 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 		Verbose:     r.flag("MAGEFILE_VERBOSE", false),
 		Keep:        r.flag("KEEP_CLUSTER", false),
 		Plain:       !r.flag("COVERAGE", true),
+		NoPreload:   !r.flag("PRELOAD", true),
 		FixedPorts:  r.flag("FIXED_PORTS", false),
 		ImageSource: r.oneOf("IMAGE_SOURCE", "auto", "auto", "registry", "local"),
 		Engine:      r.oneOf("CONTAINER_ENGINE", "", "", "docker", "podman"),

@@ -64,8 +64,28 @@ func (p *Pipeline) Build(ctx context.Context) error {
 	if err := p.group(report.PhaseBuild, buildLimit()).Run(ctx, tasks...); err != nil {
 		return err
 	}
+	if err := p.preload(ctx, plans); err != nil {
+		return err
+	}
 	p.plans, p.specs = plans, binary
 	return nil
+}
+
+// preload decides the node image of the cluster: one that starts with the images,
+// which is made once for all that do not change with the code.
+func (p *Pipeline) preload(ctx context.Context, plans []image.Plan) error {
+	p.node = p.images.Node
+	if p.o.NoPreload {
+		return nil
+	}
+	o := load.PreloadOptions{Engine: p.engine, Node: p.images.Node, Changes: offline.NodeEntry()}
+	for i, plan := range plans {
+		o.Refs = append(o.Refs, plan.Ref)
+		if p.suite.Images[i].Coverage {
+			o.Changing = append(o.Changing, plan.Ref)
+		}
+	}
+	return p.group(report.PhaseBuild, 0).Run(ctx, load.PreloadTask(o, &p.node))
 }
 
 // buildLimit is how many images are built at once: what the free memory allows.
@@ -112,7 +132,13 @@ func (p *Pipeline) imageSpecs() []image.Spec {
 
 // imageOptions are complete once the bases are.
 func (p *Pipeline) imageOptions() image.Options {
-	o := image.Options{Root: p.o.Root, Engine: p.engine, Args: p.images.BuildArgs, Transport: p.o.Transport, Epoch: p.o.Epoch}
+	args := maps.Clone(p.images.BuildArgs)
+	for name := range args {
+		if replaced, ok := p.o.BaseImages[name]; ok {
+			args[name] = replaced
+		}
+	}
+	o := image.Options{Root: p.o.Root, Engine: p.engine, Args: args, Transport: p.o.Transport, Epoch: p.o.Epoch}
 	if p.images.Source == offline.Local {
 		// Without a registry the machine's own network is the one that is known
 		// to reach a module proxy.
@@ -132,7 +158,7 @@ func (p *Pipeline) Cluster(ctx context.Context) error {
 		return err
 	}
 	config := cluster.Config{
-		Name: cluster.Name(p.suite.Name, p.o.Root), NodeImage: p.images.Node, Workers: p.o.Workers,
+		Name: cluster.Name(p.suite.Name, p.o.Root), NodeImage: p.node, Workers: p.o.Workers,
 		CoverData: raw, Ports: p.ports(),
 	}
 	return p.group(report.PhaseCluster, 0).Run(ctx,
@@ -149,7 +175,7 @@ func (p *Pipeline) Cluster(ctx context.Context) error {
 			if c.Reused {
 				h.Cached("%s, kept by an earlier run", c.Name())
 			} else {
-				h.Detail("%s, node image %s", c.Name(), p.images.Node)
+				h.Detail("%s, node image %s", c.Name(), p.node)
 			}
 			return nil
 		}},

@@ -39,6 +39,7 @@ type Pipeline struct {
 
 	engine   *engine.Engine
 	images   *offline.Images
+	node     string // The node image of the cluster.
 	plans    []image.Plan
 	specs    string
 	cluster  *cluster.Cluster

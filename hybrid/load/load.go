@@ -1,15 +1,18 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sort"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
@@ -20,6 +23,9 @@ import (
 
 // namespace is where the kubelet's images live in containerd.
 const namespace = "k8s.io"
+
+// snapshotter is the one that Kind's nodes use.
+const snapshotter = "overlayfs"
 
 // Options say what goes where.
 type Options struct {
@@ -46,6 +52,8 @@ func Tasks(o Options) []task.Task {
 type loader struct {
 	Options
 	images map[string]engine.Image
+	// proven says that every node has shown already that it holds what is wanted.
+	proven bool
 }
 
 // send checks the policy, finds out which node lacks what and streams it.
@@ -63,15 +71,51 @@ func (l *loader) send(ctx context.Context, h *task.Handle) error {
 		return err
 	}
 	if len(missing) == 0 {
+		l.proven = true
 		h.Cached("%d images on %d nodes", len(l.Refs), len(l.Nodes))
 		return nil
 	}
-	sent, err := l.stream(ctx, h, missing, nodes)
+	known, err := l.known(ctx, missing, nodes)
 	if err != nil {
 		return err
 	}
-	h.Detail("%d of %d images, %d nodes, %d MB", len(missing), len(l.Refs), len(nodes), sent/1e6)
+	sent, left, err := l.stream(ctx, h, missing, nodes, known)
+	if err != nil {
+		return err
+	}
+	h.Detail("%d of %d images, %d nodes, %d MB, %d MB were there", len(missing), len(l.Refs), len(nodes), sent/1e6, left/1e6)
 	return nil
+}
+
+// known maps the paths of the layers of refs that every one of the nodes has unpacked
+// to their digests.
+func (l *loader) known(ctx context.Context, refs, nodes []string) (map[string]digest.Digest, error) {
+	have := make([]map[digest.Digest]bool, len(nodes))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, node := range nodes {
+		g.Go(func() error {
+			list, err := l.Engine.Run(gctx, nil, "exec", node, "ctr", "--namespace", namespace, "snapshots", "--snapshotter", snapshotter, "list")
+			if err != nil {
+				return fmt.Errorf("list the snapshots of node %s: %w", node, err)
+			}
+			have[i] = committed(list)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	all := map[string]digest.Digest{}
+	for _, ref := range refs {
+		known, err := paths(l.images[ref], func(chain digest.Digest) bool {
+			return !slices.ContainsFunc(have, func(h map[digest.Digest]bool) bool { return !h[chain] })
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", ref, err)
+		}
+		maps.Copy(all, known)
+	}
+	return all, nil
 }
 
 // policy refuses images that are absent or whose security updates are too old.
@@ -121,35 +165,48 @@ func (l *loader) missing(ctx context.Context) (refs, nodes []string, err error) 
 	return refs, nodes, nil
 }
 
+// ask prints for each reference what the node tells about it, if it holds it; one call
+// for all of them, since each call into a node takes a tenth of a second. A node that
+// still unpacks the images that it starts with is waited for.
+const ask = `if [ -e /kind/preloaded-files.tar ]; then systemctl start preloaded.service || exit; fi
+present=$(ctr --namespace k8s.io images ls -q) || exit
+for ref do
+  if printf '%s\n' "$present" | grep -Fqx "$ref"; then
+    printf '{"ref":"%s"}\n' "$ref"
+    crictl inspecti "$ref" || exit
+  fi
+done`
+
 // holds maps each wanted reference that a node has to the digest of its
 // configuration, which is the engine's image id.
 func (l *loader) holds(ctx context.Context, node string) (map[string]string, error) {
-	held := map[string]string{}
-	out, err := l.Engine.Run(ctx, nil, "exec", node, "ctr", "--namespace", namespace, "images", "ls", "-q")
+	out, err := l.Engine.Run(ctx, nil, append([]string{"exec", node, "/bin/sh", "-c", ask, "ask"}, l.Refs...)...)
 	if err != nil {
-		return nil, fmt.Errorf("list the images of node %s: %w", node, err)
+		return nil, fmt.Errorf("ask node %s for its images: %w", node, err)
 	}
-	present := lines(out)
-	for _, ref := range l.Refs {
-		if !slices.Contains(present, ref) {
-			continue
+	held, ref := map[string]string{}, ""
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var answer struct {
+			Ref    string
+			Status struct{ ID string }
 		}
-		out, err := l.Engine.Run(ctx, nil, "exec", node, "crictl", "inspecti", ref)
-		if err != nil {
-			return nil, fmt.Errorf("inspect %s on node %s: %w", ref, node, err)
+		switch err := d.Decode(&answer); {
+		case errors.Is(err, io.EOF):
+			return held, nil
+		case err != nil:
+			return nil, fmt.Errorf("read what node %s tells about its images: %w", node, err)
+		case answer.Ref != "":
+			ref = answer.Ref
+		default:
+			held[ref] = answer.Status.ID
 		}
-		var answer struct{ Status struct{ ID string } }
-		if err := json.Unmarshal(out, &answer); err != nil {
-			return nil, fmt.Errorf("inspect %s on node %s: %w", ref, node, err)
-		}
-		held[ref] = answer.Status.ID
 	}
-	return held, nil
 }
 
-// stream saves the images once and feeds every node at the same time; it
-// returns the number of bytes written by the engine.
-func (l *loader) stream(ctx context.Context, log io.Writer, refs, nodes []string) (int64, error) {
+// stream saves the images once and feeds every node at the same time, without the
+// layers that are known; it returns the bytes that each node got, and those of the
+// layers left out.
+func (l *loader) stream(ctx context.Context, log io.Writer, refs, nodes []string, known map[string]digest.Digest) (sent, left int64, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	writers := make([]io.Writer, len(nodes))
 	pipes := make([]*io.PipeWriter, len(nodes))
@@ -158,7 +215,7 @@ func (l *loader) stream(ctx context.Context, log io.Writer, refs, nodes []string
 		writers[i], pipes[i] = w, w
 		g.Go(func() error {
 			c := l.Engine.Command(log, "exec", "--interactive", node, "ctr", "--namespace", namespace,
-				"images", "import", "--all-platforms", "--digests", "--snapshotter", "overlayfs", "-")
+				"images", "import", "--all-platforms", "--digests", "--snapshotter", snapshotter, "-")
 			c.Stdin = r
 			_, err := l.Engine.Runner.Run(gctx, c)
 			if err != nil {
@@ -169,30 +226,47 @@ func (l *loader) stream(ctx context.Context, log io.Writer, refs, nodes []string
 			return err
 		})
 	}
+	saved, save := io.Pipe()
 	counter := &countingWriter{w: io.MultiWriter(writers...)}
 	g.Go(func() error {
-		args := []string{"save"}
-		if l.Engine.Kind == engine.Podman {
-			args = append(args, "--multi-image-archive")
-		}
-		c := l.Engine.Command(log, append(args, refs...)...)
-		c.Stdout = counter
-		_, err := l.Engine.Runner.Run(gctx, c)
+		var err error
+		left, err = convert(saved, counter, refs, known)
+		_ = saved.CloseWithError(errors.Join(err, io.ErrClosedPipe))
 		for _, p := range pipes {
 			p.CloseWithError(err)
 		}
-		if err != nil {
-			return fmt.Errorf("save images: %w", err)
-		}
-		return nil
+		return err
 	})
-	err := g.Wait()
-	return counter.n, err
+	g.Go(func() error {
+		err := Save(gctx, l.Engine, refs, save, log)
+		save.CloseWithError(err)
+		return err
+	})
+	err = g.Wait()
+	return counter.n, left, err
+}
+
+// Save writes the engine's archive of images to out.
+func Save(ctx context.Context, e *engine.Engine, refs []string, out, log io.Writer) error {
+	args := []string{"save"}
+	if e.Kind == engine.Podman {
+		args = append(args, "--multi-image-archive")
+	}
+	c := e.Command(log, append(args, refs...)...)
+	c.Stdout = out
+	if _, err := e.Runner.Run(ctx, c); err != nil {
+		return fmt.Errorf("save images: %w", err)
+	}
+	return nil
 }
 
 // verify has every node show that it holds each reference with the digest that
 // the engine has.
 func (l *loader) verify(ctx context.Context, h *task.Handle) error {
+	if l.proven {
+		h.Cached("%d digests on %d nodes", len(l.Refs), len(l.Nodes))
+		return nil
+	}
 	missing, nodes, err := l.missing(ctx)
 	if err != nil {
 		return err

@@ -2,9 +2,12 @@ package load
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
@@ -13,7 +16,7 @@ import (
 
 const (
 	ref  = "hybrid.local/a:1"
-	held = `{"status":{"id":"sha256:aa"}}`
+	held = `{"ref":"` + ref + `"}` + "\n" + `{"status":{"id":"sha256:aa"}}`
 )
 
 func inspected(epoch string) string {
@@ -33,11 +36,9 @@ func run(t *testing.T, r *command.Recorder) error {
 
 func TestNothingIsSentWhenEveryNodeHoldsTheDigest(t *testing.T) {
 	r := &command.Recorder{Replies: map[string]command.Reply{
-		"docker image inspect":                  {Stdout: inspected("2026-11-23")},
-		"docker exec n1 ctr":                    {Stdout: ref + "\n"},
-		"docker exec n2 ctr":                    {Stdout: ref + "\n"},
-		"docker exec n1 crictl inspecti " + ref: {Stdout: held},
-		"docker exec n2 crictl inspecti " + ref: {Stdout: held},
+		"docker image inspect":   {Stdout: inspected("2026-11-23")},
+		"docker exec n1 /bin/sh": {Stdout: held},
+		"docker exec n2 /bin/sh": {Stdout: held},
 	}}
 	if err := run(t, r); err != nil {
 		t.Fatal(err)
@@ -49,12 +50,24 @@ func TestNothingIsSentWhenEveryNodeHoldsTheDigest(t *testing.T) {
 	}
 }
 
+// savedAs is what the engine saves of ref, whose lower layer is at base.
+func savedAs(t *testing.T, base string) []byte {
+	t.Helper()
+	return archive(t,
+		file{name: base, content: "base"}, file{name: "top/layer.tar", content: "top"}, file{name: "c.json", content: "{}"},
+		file{name: "manifest.json", content: `[{"Config":"c.json","RepoTags":["` + ref + `"],"Layers":["` + base + `","top/layer.tar"]}]`},
+	)
+}
+
 func TestOneSaveFeedsEveryNode(t *testing.T) {
+	saved := savedAs(t, "base/layer.tar")
 	r := &command.Recorder{Replies: map[string]command.Reply{
-		"docker image inspect": {Stdout: inspected("2026-11-23")},
-		"docker exec n1 ctr":   {},
-		"docker exec n2 ctr":   {},
-		"docker save " + ref:   {Stdout: "ARCHIVE"},
+		"docker image inspect":   {Stdout: inspected("2026-11-23")},
+		"docker exec n1 ctr":     {},
+		"docker exec n2 ctr":     {},
+		"docker exec n1 /bin/sh": {},
+		"docker exec n2 /bin/sh": {},
+		"docker save " + ref:     {Stdout: string(saved)},
 		"docker exec --interactive n1 ctr --namespace k8s.io images import --all-platforms --digests --snapshotter overlayfs -": {},
 		"docker exec --interactive n2 ctr --namespace k8s.io images import --all-platforms --digests --snapshotter overlayfs -": {},
 	}}
@@ -68,12 +81,51 @@ func TestOneSaveFeedsEveryNode(t *testing.T) {
 		if strings.HasPrefix(call, "docker save") {
 			saves++
 		}
-		if strings.Contains(call, "images import") && stdin[i] == "ARCHIVE" {
-			fed++
+		if strings.Contains(call, "images import") {
+			if order, _ := read(t, []byte(stdin[i])); slices.Equal(order[:2], []string{"base/layer.tar", "top/layer.tar"}) {
+				fed++
+			}
 		}
 	}
 	if saves != 1 || fed != 2 {
 		t.Errorf("saved %d times and fed %d nodes, want 1 and 2", saves, fed)
+	}
+}
+
+// A layer stays away only when all nodes have it.
+func TestLayersOfTheNodesAreNotSent(t *testing.T) {
+	base := digest.FromString("base")
+	images := `[{"Id":"sha256:aa","RepoTags":["` + ref + `"],"Config":{"Labels":{"io.hybrid.security-epoch":"2026-11-23"}},` +
+		`"RootFS":{"Layers":["` + base.String() + `","` + digest.FromString("top").String() + `"]}}]`
+	snapshots := "KEY PARENT KIND\n" + base.String() + "  Committed\nextract-1 " + base.String() + " Active\n"
+	for _, c := range []struct {
+		other string
+		want  []string
+	}{
+		{snapshots, []string{"top/layer.tar"}},
+		{"KEY PARENT KIND\n", []string{blobPath(base), "top/layer.tar"}},
+	} {
+		r := &command.Recorder{Replies: map[string]command.Reply{
+			"docker image inspect":   {Stdout: images},
+			"docker exec n1 /bin/sh": {},
+			"docker exec n2 /bin/sh": {},
+			"docker exec n1 ctr --namespace k8s.io snapshots --snapshotter overlayfs list": {Stdout: snapshots},
+			"docker exec n2 ctr --namespace k8s.io snapshots --snapshotter overlayfs list": {Stdout: c.other},
+			"docker save " + ref:           {Stdout: string(savedAs(t, blobPath(base)))},
+			"docker exec --interactive n1": {},
+			"docker exec --interactive n2": {},
+		}}
+		if err := run(t, r); err == nil || !strings.Contains(err.Error(), "still lack") {
+			t.Fatalf("error %v", err)
+		}
+		for i, call := range r.Calls() {
+			if !strings.Contains(call, "images import") {
+				continue
+			}
+			if order, _ := read(t, []byte(r.Stdin()[i])); !slices.Equal(order[:len(c.want)], c.want) || strings.HasPrefix(order[len(c.want)], "top") {
+				t.Errorf("sent %v, want %v first", order, c.want)
+			}
+		}
 	}
 }
 
@@ -90,7 +142,9 @@ func TestAFailedImportEndsTheSave(t *testing.T) {
 		"docker image inspect":         {Stdout: inspected("2026-11-23")},
 		"docker exec n1 ctr":           {},
 		"docker exec n2 ctr":           {},
-		"docker save " + ref:           {Stdout: "ARCHIVE"},
+		"docker exec n1 /bin/sh":       {},
+		"docker exec n2 /bin/sh":       {},
+		"docker save " + ref:           {Stdout: string(savedAs(t, "base/layer.tar"))},
 		"docker exec --interactive n1": {Err: errors.New("no space left on device")},
 		"docker exec --interactive n2": {},
 	}}

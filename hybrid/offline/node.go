@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -128,43 +127,36 @@ func (m *maker) exportControlPlane(ctx context.Context, log io.Writer, buildCont
 // importAndCommit unpacks the archive inside a privileged container and makes
 // the node image of it. The container and the intermediate tag are removed in
 // every case.
-func (m *maker) importAndCommit(ctx context.Context, log io.Writer, unpacked, archive string) (err error) {
+func (m *maker) importAndCommit(ctx context.Context, log io.Writer, unpacked, archive string) error {
 	images, err := os.Open(archive)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = images.Close() }() // It is only read.
-	container := "hybrid-node-import-" + strings.ToLower(rand.Text()[:8])
-	defer func() {
-		// A run that was interrupted early has no container to remove, and its
-		// own error says more.
-		if cleanErr := m.cleanUp(ctx, container, unpacked); err == nil {
-			err = cleanErr
-		}
-	}()
-	c := m.Engine.Command(log, "run", "--name", container, "--privileged", "--network", "none", "--interactive",
-		"--mount", "type=volume,destination=/store", "--entrypoint", "/bin/sh", unpacked, "/kind/stand-in/import.sh")
-	c.Stdin = images
-	if _, err := m.Engine.Runner.Run(ctx, c); err != nil {
-		return fmt.Errorf("unpack the control plane's images: %w", err)
+	err = m.Engine.Bake(ctx, engine.BakeOptions{
+		From: unpacked, To: m.node.ref, Shell: []string{"/kind/stand-in/import.sh"}, Stdin: images, Purpose: "import", Log: log,
+		Changes: NodeEntry(),
+	})
+	if cleanErr := m.forget(ctx, unpacked); err == nil {
+		err = cleanErr
 	}
-	_, err = m.Engine.Run(ctx, log, "commit",
-		"--change", `ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`, "--change", "CMD []", container, m.node.ref)
 	if err != nil {
-		return fmt.Errorf("commit the node image: %w", err)
+		return fmt.Errorf("unpack the control plane's images: %w", err)
 	}
 	return nil
 }
 
-// cleanUp removes the container with its volume, and the tag of the image that
-// it ran, even when ctx has ended.
-func (m *maker) cleanUp(ctx context.Context, container, image string) error {
+// NodeEntry are the instructions that give an image the entry of a Kind node.
+func NodeEntry() []string {
+	return []string{`ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`, "CMD []"}
+}
+
+// forget removes a tag, even when ctx has ended.
+func (m *maker) forget(ctx context.Context, image string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
 	defer cancel()
-	_, containerErr := m.Engine.Run(ctx, nil, "rm", "--force", "--volumes", container)
-	_, imageErr := m.Engine.Run(ctx, nil, "image", "rm", "--no-prune", image)
-	if err := errors.Join(containerErr, imageErr); err != nil {
-		return fmt.Errorf("clean up after the node image: %w", err)
+	if _, err := m.Engine.Run(ctx, nil, "image", "rm", "--no-prune", image); err != nil {
+		return fmt.Errorf("remove the tag of an intermediate image: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,125 @@
+package load
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed" // The script below.
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// PreloadedName is the repository of node images with preloaded images.
+const PreloadedName = image.Registry + "/kindest-node-preloaded"
+
+// NodeLabel names, on a node image with preloaded images, the one that it was made of.
+const NodeLabel = "io.hybrid.preloaded-into"
+
+// preloadKeyLength is how many hexadecimal digits of the SHA-256 make a tag.
+const preloadKeyLength = 16
+
+//go:embed preload.sh
+var preloadScript string
+
+// PreloadOptions say what a node image is to hold.
+type PreloadOptions struct {
+	Engine *engine.Engine
+	// Node is the node image without them.
+	Node string
+	// Refs are the images to hold.
+	Refs []string
+	// Changing are those of Refs that change with every line of code. Only what is
+	// below their last layer decides whether there is a node image already.
+	Changing []string
+	// Changes are Dockerfile instructions that give the result a node's entry.
+	Changes []string
+}
+
+// PreloadTask makes a node image that starts with the images, unless it exists. Its
+// reference is stored in result when the task has ended.
+func PreloadTask(o PreloadOptions, result *string) task.Task {
+	return task.Task{Name: "node.preload", Run: func(ctx context.Context, h *task.Handle) error {
+		ref, err := o.ref(ctx)
+		if err != nil {
+			return err
+		}
+		*result = ref
+		present, err := o.Engine.HasImage(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if present {
+			h.Cached("%s", ref)
+			return nil
+		}
+		if err := o.make(ctx, h, ref); err != nil {
+			return fault.With(fmt.Errorf("preload the node image: %w", err), "PRELOAD=0 mage cluster, which does without")
+		}
+		h.Detail("%s, %d images", ref, len(o.Refs))
+		return nil
+	}}
+}
+
+// ref names the node image after all that it starts with, but for the last layers of
+// what changes.
+func (o PreloadOptions) ref(ctx context.Context) (string, error) {
+	all := append([]string{o.Node}, o.Refs...)
+	images, err := o.Engine.Inspect(ctx, all...)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "script %q\n", preloadScript)
+	slices.Sort(all[1:])
+	for _, ref := range all {
+		img, ok := images[ref]
+		if !ok {
+			return "", fault.With(fmt.Errorf("%s: the engine does not hold it", ref), "mage build")
+		}
+		if !slices.Contains(o.Changing, ref) {
+			fmt.Fprintf(h, "image %s %s\n", ref, img.ID)
+			continue
+		}
+		name, _, _ := strings.Cut(ref, ":")
+		ids := chains(img)
+		fmt.Fprintf(h, "below %s %s\n", name, ids[:max(0, len(ids)-1)])
+	}
+	return PreloadedName + ":" + hex.EncodeToString(h.Sum(nil))[:preloadKeyLength], nil
+}
+
+// make bakes the images into a copy of the node image.
+func (o PreloadOptions) make(ctx context.Context, log io.Writer, ref string) error {
+	g, gctx := errgroup.WithContext(ctx)
+	saved, save := io.Pipe()
+	converted, out := io.Pipe()
+	g.Go(func() error {
+		err := Save(gctx, o.Engine, o.Refs, save, log)
+		save.CloseWithError(err)
+		return err
+	})
+	g.Go(func() error {
+		_, err := convert(saved, out, o.Refs, nil)
+		_ = saved.CloseWithError(errors.Join(err, io.ErrClosedPipe))
+		out.CloseWithError(err)
+		return err
+	})
+	g.Go(func() error {
+		err := o.Engine.Bake(gctx, engine.BakeOptions{
+			From: o.Node, To: ref, Shell: []string{"-c", preloadScript}, Stdin: converted, Purpose: "preload", Log: log,
+			Changes: append(slices.Clone(o.Changes), "LABEL "+NodeLabel+"="+o.Node),
+		})
+		_ = converted.CloseWithError(errors.Join(err, io.ErrClosedPipe))
+		return err
+	})
+	return g.Wait()
+}

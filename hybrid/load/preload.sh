@@ -1,0 +1,81 @@
+# Unpacks the archive of images on standard input into the containerd store of a node
+# image, so that a cluster starts with them. It runs in a privileged container with a
+# volume at /store: overlay file systems do not stack, and the container's own file
+# system is one. For the same reason the image holds what is new in the store as
+# archives, which a node unpacks: what one layer deletes of another cannot be kept as
+# files in an image. containerd starts with what describes the images; their files come
+# while Kubernetes starts, and preloaded.service is active when all are there.
+set -eu
+mkdir -p /run/preload /store/root
+cp --archive /var/lib/containerd/. /store/root/
+touch /run/preload/begin
+cat >/run/preload/config.toml <<EOF
+version = 3
+root = "/store/root"
+state = "/run/preload/state"
+disabled_plugins = [
+  "io.containerd.cri.v1.images",
+  "io.containerd.cri.v1.runtime",
+  "io.containerd.grpc.v1.cri",
+  "io.containerd.internal.v1.opt",
+  "io.containerd.nri.v1.nri",
+]
+
+[grpc]
+address = "/run/preload/containerd.sock"
+
+[ttrpc]
+address = "/run/preload/containerd.ttrpc.sock"
+EOF
+mkfifo /run/preload/log
+containerd --config /run/preload/config.toml 2>/run/preload/log &
+daemon=$!
+trap 'kill "$daemon" 2>/dev/null || true' EXIT
+trap 'exit 143' TERM INT
+
+# The daemon says when its socket is served; should it end instead, so does its log,
+# and the client below fails.
+exec 3</run/preload/log
+sed '/containerd successfully booted/q' <&3 >&2
+cat <&3 >&2 &
+
+ctr="ctr --address /run/preload/containerd.sock --namespace k8s.io"
+$ctr images import --local --all-platforms --digests=false --snapshotter overlayfs --discard-unpacked-layers \
+  --label io.cri-containerd.image=managed -
+# What was unpacked is collected now: the daemon ends before it would do so.
+$ctr content prune references
+
+kill "$daemon"
+wait "$daemon" || true
+trap - EXIT
+cd /store/root
+flags="--xattrs --xattrs-include=* --numeric-owner"
+find . -cnewer /run/preload/begin -not -path '*/snapshots/*' -print0 |
+  tar --create $flags --no-recursion --null --files-from - --file /kind/preloaded-names.tar
+find . -cnewer /run/preload/begin -path '*/snapshots/*' -print0 |
+  tar --create $flags --no-recursion --null --files-from - --file /kind/preloaded-files.tar
+
+store=/var/lib/containerd
+mkdir -p /etc/systemd/system/containerd.service.d
+cat >/etc/systemd/system/containerd.service.d/preloaded.conf <<EOF
+[Unit]
+Wants=preloaded.service
+
+[Service]
+ExecStartPre=/bin/sh -c 'test -e $store/preloaded || exec tar --extract $flags --directory $store --file /kind/preloaded-names.tar'
+EOF
+cat >/etc/systemd/system/preloaded.service <<EOF
+[Unit]
+Description=Unpack the images that the node starts with
+ConditionPathExists=!$store/preloaded
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+Nice=10
+ExecStart=/bin/tar --extract $flags --directory $store --file /kind/preloaded-files.tar
+ExecStart=/bin/touch $store/preloaded
+# Else a database that starts later waits for all of it to be written.
+ExecStart=/bin/sync --file-system $store
+TimeoutStartSec=5min
+EOF
