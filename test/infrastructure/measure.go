@@ -36,5 +36,26 @@ func Measure(ctx context.Context, name string, measure func(context.Context, hyb
 	return p.Close(ctx, measure(ctx, *p.Environment(), o.Out))
 }
 
+// Built hands what Build makes of the suite called name to use, built as the product
+// is, without coverage. There is no cluster. Whatever goes wrong has been printed when
+// it returns.
+func Built(ctx context.Context, name string, use func(context.Context, hybrid.Built) error) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	suite, o, err := prepare(name)
+	if err != nil {
+		return tell(err)
+	}
+	o.Plain = true
+	p, err := hybrid.Open(ctx, suite, o)
+	if err != nil {
+		return err
+	}
+	if err := p.Build(ctx); err != nil {
+		return p.Close(ctx, err)
+	}
+	return p.Close(ctx, use(ctx, p.Built()))
+}
+
 // Tell prints err with its next command, and returns it.
 func Tell(err error) error { return tell(err) }

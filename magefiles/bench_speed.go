@@ -1,0 +1,22 @@
+package main
+
+import (
+	"context"
+
+	"github.com/hybrid-e2e/hybrid/test/bench/speed"
+)
+
+// Cluster compares the cluster phase with kind create cluster.
+func (Bench) Cluster(ctx context.Context) error {
+	return failed("bench:cluster", speed.Cluster(ctx))
+}
+
+// Setup compares whole set-ups: a plain script, phases without caches, and ours.
+func (Bench) Setup(ctx context.Context) error {
+	return failed("bench:setup", speed.Setup(ctx))
+}
+
+// Load compares the load phase with kind load docker-image.
+func (Bench) Load(ctx context.Context) error {
+	return failed("bench:load", speed.Load(ctx))
+}

@@ -1,0 +1,251 @@
+package speed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hybrid-e2e/hybrid/hybrid"
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+)
+
+// The parts of a set-up.
+const (
+	partBuild   = "build"
+	partCluster = "cluster"
+	partLoad    = "load"
+	partDeploy  = "deploy until answered"
+	partWhole   = "whole"
+)
+
+// The scenarios: what is different from the run before.
+const (
+	scenarioUnchanged = "unchanged"
+	scenarioChange    = "change"
+	scenarioEpoch     = "epoch"
+)
+
+// Setup compares whole set-ups, from sources to a system that answers: a plain script,
+// the same phases without our caches, and the pipeline. BENCH_SCENARIO says what is
+// different from the run before: nothing ("unchanged"), a line of code ("change"), or
+// the epoch of security updates ("epoch").
+func Setup(ctx context.Context) error {
+	scenario := os.Getenv("BENCH_SCENARIO")
+	if scenario == "" {
+		scenario = scenarioUnchanged
+	}
+	if !slices.Contains([]string{scenarioUnchanged, scenarioChange, scenarioEpoch}, scenario) {
+		return infrastructure.Tell(fault.With(fmt.Errorf("BENCH_SCENARIO=%q: want one of %s, %s, %s",
+			scenario, scenarioUnchanged, scenarioChange, scenarioEpoch), "mend BENCH_SCENARIO"))
+	}
+	return run(ctx, "setup-"+scenario, func(ctx context.Context, s *stage) (err error) {
+		checkout, remove, err := s.checkout(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, remove()) }()
+		if scenario == scenarioEpoch {
+			m, mirrorErr := s.slowMirror(ctx, os.Getenv)
+			defer func() { err = errors.Join(err, m.close(ctx, s)) }()
+			if mirrorErr != nil {
+				return mirrorErr
+			}
+		}
+		script, phases := s.peer("script", checkout, scenario), s.peer("phases", checkout, scenario)
+		ours := s.peer("ours", checkout, scenario)
+		defer func() { err = errors.Join(err, script.forget(ctx), phases.forget(ctx)) }()
+		// Once without measuring, so that every side finds its caches as after a run.
+		for _, p := range []*peer{script, phases} {
+			if err := p.buildAll(ctx, s.log); err != nil {
+				return err
+			}
+		}
+		c, err := compare(ctx, "setup-"+scenario, s.rounds, s.out, s.log,
+			Side{Name: "script", Run: script.sequential}, Side{Name: "four phases, no caches of ours", Run: phases.parallel},
+			Side{Name: "mage", Run: ours.pipeline})
+		if err != nil {
+			return err
+		}
+		c.Command = "BENCH_SCENARIO=" + scenario + " BENCH_ROUNDS=" + fmt.Sprint(s.rounds) + " mage bench:setup"
+		return c.finish(s.dir, []Row{
+			{Part: partBuild}, {Part: partCluster}, {Part: partLoad}, {Part: partDeploy}, {Part: partWhole, Ratio: 4},
+		}, s.out)
+	})
+}
+
+// peer is one way to set the suite up, with images and a cluster of its own.
+type peer struct {
+	*stage
+	suite    hybrid.Suite
+	side     string
+	checkout string
+	scenario string
+	round    int
+}
+
+func (s *stage) peer(side, checkout, scenario string) *peer {
+	return &peer{stage: s, suite: infrastructure.Gateway(), side: side, checkout: checkout, scenario: scenario}
+}
+
+// checkout copies what git knows of the repository, so that a change of a line is
+// nobody's but ours.
+func (s *stage) checkout(ctx context.Context) (dir string, remove func() error, err error) {
+	out, err := command.Exec{}.Run(ctx, command.Command{
+		Args: []string{"git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"}, Dir: s.root, Log: s.log,
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("list the files of the repository: %w", err)
+	}
+	if dir, err = os.MkdirTemp(s.state, "checkout-"); err != nil {
+		return "", nil, err
+	}
+	remove = func() error { return os.RemoveAll(dir) }
+	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
+		if err := copyFile(filepath.Join(s.root, name), filepath.Join(dir, name)); err != nil {
+			return "", nil, errors.Join(fmt.Errorf("copy the repository: %w", err), remove())
+		}
+	}
+	return dir, remove, nil
+}
+
+func copyFile(from, to string) error {
+	info, err := os.Lstat(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // It is deleted, and git has not been told yet.
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	if info.Mode()&os.ModeSymlink != 0 {
+		target, err := os.Readlink(from)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(target, to)
+	}
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, info.Mode().Perm()) //nolint:gosec // The path is one that git lists.
+}
+
+// next prepares a round: the change that the scenario has. It gives every side code,
+// or an epoch, that no other one has built before.
+func (p *peer) next() (epoch string, err error) {
+	p.round++
+	now := time.Now().UTC()
+	epoch = now.Format(time.DateOnly)
+	switch p.scenario {
+	case scenarioEpoch:
+		epoch = now.Format(time.RFC3339)
+	case scenarioChange:
+		text := fmt.Sprintf("package config\n\n// Round is of %s.\nvar Round = %q\n", p.side, now)
+		err = os.WriteFile(filepath.Join(p.checkout, "pkg", "gateway", "config", "round.go"), []byte(text), 0o644)
+	}
+	return epoch, err
+}
+
+// tag is the reference of one of the peer's own images.
+func (p *peer) tag(name string) string { return image.Registry + "/" + name + ":bench-" + p.side }
+
+// build is `docker build` of one image, as a script has it.
+func (p *peer) build(ctx context.Context, log io.Writer, img hybrid.Image, epoch string) error {
+	args := map[string]string{"UPDATE_EPOCH": epoch, "COVERAGE": "0"}
+	maps.Copy(args, p.buildArgs)
+	list := []string{"build", "--file", filepath.Join(p.checkout, img.Dockerfile), "--tag", p.tag(img.Name), "--progress", "plain", "--network", "host"}
+	if p.scenario == scenarioEpoch {
+		// Without a key that knows of epochs, only this makes sure of the updates.
+		list = append(list, "--no-cache")
+	}
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		list = append(list, "--build-arg", name+"="+args[name])
+	}
+	c := p.engine.Command(log, append(list, p.checkout)...)
+	c.Env = []string{"DOCKER_BUILDKIT=1"}
+	if _, err := p.engine.Runner.Run(ctx, c); err != nil {
+		return fmt.Errorf("build %s: %w", img.Name, err)
+	}
+	return nil
+}
+
+func (p *peer) buildAll(ctx context.Context, log io.Writer) error {
+	for _, img := range p.suite.Images {
+		if err := p.build(ctx, log, img, time.Now().UTC().Format(time.DateOnly)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget removes the peer's images.
+func (p *peer) forget(ctx context.Context) error {
+	var errs []error
+	for _, img := range p.suite.Images {
+		_, err := p.engine.Run(context.WithoutCancel(ctx), p.log, "image", "rm", "--no-prune", p.tag(img.Name))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// laps measures the parts that follow each other.
+type laps struct {
+	parts       Parts
+	began, last time.Time
+}
+
+func startLaps() *laps {
+	now := time.Now()
+	return &laps{parts: Parts{}, began: now, last: now}
+}
+
+func (l *laps) lap(part string) {
+	now := time.Now()
+	l.parts[part] = now.Sub(l.last).Seconds()
+	l.last = now
+	l.parts[partWhole] = now.Sub(l.began).Seconds()
+}
+
+// pipeline is what mage does.
+func (p *peer) pipeline(ctx context.Context, log io.Writer) (Parts, error) {
+	epoch, err := p.next()
+	if err != nil {
+		return nil, err
+	}
+	o, err := hybrid.OptionsFrom(p.checkout, os.Getenv, log)
+	if err != nil {
+		return nil, err
+	}
+	if o.Epoch, err = image.ParseEpoch(epoch, time.Now()); err != nil {
+		return nil, err
+	}
+	o.Plain, o.Keep, o.Artifacts, o.BaseImages = true, false, p.dir, p.buildArgs
+	l := startLaps()
+	r, err := hybrid.Open(ctx, p.suite, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, phase := range []struct {
+		part string
+		run  func(context.Context) error
+	}{{partBuild, r.Build}, {partCluster, r.Cluster}, {partLoad, r.Load}, {partDeploy, r.Deploy}} {
+		if err := phase.run(ctx); err != nil {
+			return nil, r.Close(ctx, err)
+		}
+		l.lap(phase.part)
+	}
+	return l.parts, r.Close(ctx, nil)
+}
