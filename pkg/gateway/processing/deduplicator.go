@@ -23,12 +23,6 @@ type Outcome struct {
 	Fallback bool
 }
 
-// gathering is the shortest time from one write about a fingerprint to the next. What
-// comes in between is written together: in a storm the API server has fewer writes to
-// do, each is quicker, and so is the answer to a signal, although it waits for its turn
-// (docs/decisions/0004-gateway-throughput.md). A signal that comes alone never waits.
-const gathering = 25 * time.Millisecond
-
 // Options configure a Deduplicator.
 type Options struct {
 	// FallbackNamespace takes requests whose own namespace does not exist.
@@ -101,18 +95,14 @@ func (d *Deduplicator) enqueue(ctx context.Context, fingerprint string, one *wai
 	}
 }
 
-// work stores the signals of one fingerprint until none waits, a group at most every
-// gathering.
+// work stores the signals of one fingerprint until none waits.
 func (d *Deduplicator) work(ctx context.Context, fingerprint string) {
 	for {
-		next := time.NewTimer(gathering)
 		group := d.take(fingerprint)
 		if group == nil {
-			next.Stop()
 			return
 		}
 		d.store(ctx, fingerprint, group)
-		<-next.C
 	}
 }
 

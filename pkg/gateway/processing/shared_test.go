@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -74,35 +73,6 @@ func joined(t *testing.T, d *Deduplicator, h *held, signals, givenUp int) ([]Out
 	close(h.goOn)
 	group.Wait()
 	return outcomes, errs
-}
-
-// A sender that waits for each answer gets one in each interval, a signal that comes
-// alone at once.
-func TestWritesAboutOneFingerprintKeepAnInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := replica(apiServer(t, interceptor.Funcs{}), nil)
-		answered := func() time.Duration {
-			began := time.Now()
-			record(t, d, podSignal())
-			return time.Since(began)
-		}
-		for i, want := range []time.Duration{0, gathering, gathering} {
-			if got := answered(); got != want {
-				t.Errorf("signal %d was answered after %s, want %s", i, got, want)
-			}
-		}
-		other := podSignal()
-		other.Name = "Another"
-		began := time.Now()
-		if record(t, d, other); time.Since(began) != 0 {
-			t.Errorf("another problem waited for %s", time.Since(began))
-		}
-		time.Sleep(gathering)
-		if got := answered(); got != 0 {
-			t.Errorf("a signal after a pause waited for %s", got)
-		}
-		time.Sleep(gathering) // Until the workers have ended.
-	})
 }
 
 func TestSignalsThatComeMeanwhileShareOneWrite(t *testing.T) {
