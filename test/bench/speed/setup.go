@@ -70,6 +70,9 @@ func Setup(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := ours.buildOnce(ctx, s.log); err != nil {
+			return err
+		}
 		c, err := compare(ctx, "setup-"+scenario, s.rounds, s.out, s.log,
 			Side{Name: "script", Run: script.sequential}, Side{Name: "four phases, no caches of ours", Run: phases.parallel},
 			Side{Name: "mage", Run: ours.pipeline})
@@ -219,20 +222,40 @@ func (l *laps) lap(part string) {
 	l.parts[partWhole] = now.Sub(l.began).Seconds()
 }
 
+// options are those of the pipeline in the checkout.
+func (p *peer) options(epoch string, log io.Writer) (hybrid.Options, error) {
+	o, err := hybrid.OptionsFrom(p.checkout, os.Getenv, log)
+	if err != nil {
+		return o, err
+	}
+	o.Plain, o.Keep, o.Artifacts, o.BaseImages = true, false, p.dir, p.buildArgs
+	o.Epoch, err = image.ParseEpoch(epoch, time.Now())
+	return o, err
+}
+
+// buildOnce is the Build phase alone.
+func (p *peer) buildOnce(ctx context.Context, log io.Writer) error {
+	o, err := p.options(time.Now().UTC().Format(time.DateOnly), log)
+	if err != nil {
+		return err
+	}
+	r, err := hybrid.Open(ctx, p.suite, o)
+	if err != nil {
+		return err
+	}
+	return r.Close(ctx, r.Build(ctx))
+}
+
 // pipeline is what mage does.
 func (p *peer) pipeline(ctx context.Context, log io.Writer) (Parts, error) {
 	epoch, err := p.next()
 	if err != nil {
 		return nil, err
 	}
-	o, err := hybrid.OptionsFrom(p.checkout, os.Getenv, log)
+	o, err := p.options(epoch, log)
 	if err != nil {
 		return nil, err
 	}
-	if o.Epoch, err = image.ParseEpoch(epoch, time.Now()); err != nil {
-		return nil, err
-	}
-	o.Plain, o.Keep, o.Artifacts, o.BaseImages = true, false, p.dir, p.buildArgs
 	l := startLaps()
 	r, err := hybrid.Open(ctx, p.suite, o)
 	if err != nil {
