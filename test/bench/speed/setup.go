@@ -64,10 +64,13 @@ func Setup(ctx context.Context) error {
 		script, phases := s.peer("script", checkout, scenario), s.peer("phases", checkout, scenario)
 		ours := s.peer("ours", checkout, scenario)
 		defer func() { err = errors.Join(err, script.forget(ctx), phases.forget(ctx)) }()
-		// Once without measuring, so that every side finds its caches as after a run.
-		for _, p := range []*peer{script, phases} {
-			if err := p.buildAll(ctx, s.log); err != nil {
-				return err
+		// Once without measuring, so that every side finds its caches as after a run. For a
+		// new epoch the others build without any.
+		if scenario != scenarioEpoch {
+			for _, p := range []*peer{script, phases} {
+				if err := p.buildAll(ctx, s.log); err != nil {
+					return err
+				}
 			}
 		}
 		if err := ours.buildOnce(ctx, s.log); err != nil {
@@ -194,11 +197,15 @@ func (p *peer) buildAll(ctx context.Context, log io.Writer) error {
 	return nil
 }
 
-// forget removes the peer's images.
+// forget removes those of the peer's images that there are.
 func (p *peer) forget(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
 	var errs []error
 	for _, img := range p.suite.Images {
-		_, err := p.engine.Run(context.WithoutCancel(ctx), p.log, "image", "rm", "--no-prune", p.tag(img.Name))
+		present, err := p.engine.HasImage(ctx, p.tag(img.Name))
+		if present {
+			_, err = p.engine.Run(ctx, p.log, "image", "rm", "--no-prune", p.tag(img.Name))
+		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
