@@ -13,7 +13,6 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
-	"github.com/hybrid-e2e/hybrid/hybrid/deploy"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
 	"github.com/hybrid-e2e/hybrid/hybrid/load"
@@ -153,13 +152,13 @@ func (p *Pipeline) Cluster(ctx context.Context) error {
 	if p.plans == nil {
 		return errors.New("cluster: refused, since the images are not built: no cluster is made before everything it needs exists")
 	}
-	raw := filepath.Join(p.state, "coverdata")
-	if err := coverage.Prepare(raw, p.suite.covered()); err != nil {
-		return err
+	// The nodes mount it.
+	if err := os.MkdirAll(p.rawCoverage(), 0o755); err != nil {
+		return fmt.Errorf("create the folder for coverage data: %w", err)
 	}
 	config := cluster.Config{
 		Name: cluster.Name(p.suite.Name, p.o.Root), NodeImage: p.node, Workers: p.o.Workers,
-		CoverData: raw, Ports: p.ports(),
+		CoverData: p.rawCoverage(), Ports: p.ports(),
 	}
 	return p.group(report.PhaseCluster, 0).Run(ctx,
 		task.Task{Name: "cluster.create", Run: func(ctx context.Context, h *task.Handle) error {
@@ -184,16 +183,14 @@ func (p *Pipeline) Cluster(ctx context.Context) error {
 }
 
 func (p *Pipeline) setupCluster(ctx context.Context, h *task.Handle) error {
-	instrumented := map[string]bool{}
-	if !p.o.Plain {
-		for _, name := range p.suite.covered() {
-			instrumented[image.Registry+"/"+name] = true
-		}
+	if err := p.takeStart(); err != nil {
+		return err
 	}
-	d, err := deploy.New(deploy.Options{
-		Config: p.cluster.REST, Root: p.o.Root, Namespace: p.suite.Namespace, Kubeconfig: p.cluster.Kubeconfig,
-		Images: image.Refs(p.plans), Coverage: instrumented,
-	})
+	sources := p.sources(p.start)
+	if err := errors.Join(coverage.Clean(p.rawCoverage(), sources), coverage.Prepare(p.rawCoverage(), sources)); err != nil {
+		return err
+	}
+	d, err := p.newDeployer(p.start)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,9 @@ type Pipeline struct {
 	deployer *deploy.Deployer
 	env      *Environment
 	created  bool
-	summary  *report.Summary
+	// start names the start of the instrumented services that is measured.
+	start   string
+	summary *report.Summary
 	// abandoned says that a step failed on a cluster which an earlier step of this
 	// process made and kept for it.
 	abandoned bool

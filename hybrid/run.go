@@ -81,6 +81,9 @@ func processes(option, extra, processors int) int {
 }
 
 func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
+	if err := p.useStart(); err != nil {
+		return err
+	}
 	procs := processes(p.o.Procs, p.suite.ExtraProcs, runtime.NumCPU())
 	args := []string{
 		"go", "tool", "ginkgo", "run", "--no-color", "--procs=" + strconv.Itoa(procs), "--timeout=" + p.o.TestTimeout.String(),
@@ -115,8 +118,8 @@ func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
 }
 
 // Collect stops the instrumented services gracefully, so that they write their
-// counters, and turns those into the coverage report. With COVERAGE=0 it does
-// nothing.
+// counters, and turns those into the coverage report; on a kept cluster it starts
+// them again. With COVERAGE=0 it does nothing.
 func (p *Pipeline) Collect(ctx context.Context) error {
 	if p.o.Plain || p.env == nil {
 		return nil
@@ -124,18 +127,18 @@ func (p *Pipeline) Collect(ctx context.Context) error {
 	ctx, stop := p.cluster.Watch(ctx)
 	defer stop()
 	var result coverage.Result
-	err := p.group(report.PhaseCoverage, 0).Run(ctx,
-		task.Task{Name: "coverage.flush", Run: func(ctx context.Context, h *task.Handle) error {
+	tasks := []task.Task{
+		{Name: "coverage.flush", Run: func(ctx context.Context, h *task.Handle) error {
 			return p.deployer.Stop(ctx, h, p.suite.covered()...)
 		}},
-		task.Task{Name: "coverage.report", Needs: []string{"coverage.flush"}, Run: func(ctx context.Context, h *task.Handle) error {
+		{Name: "coverage.report", Needs: []string{"coverage.flush"}, Run: func(ctx context.Context, h *task.Handle) error {
 			module, err := p.module()
 			if err != nil {
 				return err
 			}
 			o := coverage.Options{
-				Raw: filepath.Join(p.state, "coverdata"), Out: filepath.Join(p.dir, "coverage"), Module: module, ModuleRoot: p.o.Root,
-				Services: p.suite.covered(), Log: h,
+				Raw: p.rawCoverage(), Out: filepath.Join(p.dir, "coverage"), Module: module, ModuleRoot: p.o.Root,
+				Sources: p.sources(p.start), Log: h,
 			}
 			if p.o.Focus == "" && p.o.Labels == "" && p.summary != nil && p.summary.Failed == 0 {
 				// A part of the specs, or failed ones, cannot be held to the floors.
@@ -145,7 +148,11 @@ func (p *Pipeline) Collect(ctx context.Context) error {
 			h.Detail("%.1f %% of statements", result.Total.Percent)
 			return err
 		}},
-	)
+	}
+	if p.cluster.Kept() {
+		tasks = append(tasks, task.Task{Name: "coverage.restart", Needs: []string{"coverage.flush"}, Run: p.restart})
+	}
+	err := p.group(report.PhaseCoverage, 0).Run(ctx, tasks...)
 	if len(result.Packages) > 0 {
 		fmt.Fprintf(p.o.Out, "\n%s\n", result.Table())
 	}

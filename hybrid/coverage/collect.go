@@ -24,15 +24,15 @@ const (
 
 // Options says what to collect. All but Floors and Log are mandatory.
 type Options struct {
-	// Raw is the folder in which each service has the folder it wrote to.
+	// Raw is the folder below which each service has the folder it wrote to.
 	Raw string
 	// Out is where everything collected and made goes.
 	Out string
 	// Module is the module's path, such as "example.com/shop"; ModuleRoot the
 	// folder with its go.mod, from which the go tool is run.
 	Module, ModuleRoot string
-	// Services must all have delivered.
-	Services []string
+	// Sources must all have delivered.
+	Sources []Source
 	// Floors maps paths below the module to the percentage that the package
 	// there and all below it must reach together.
 	Floors map[string]float64
@@ -53,12 +53,12 @@ func Collect(ctx context.Context, runner command.Runner, o Options) (Result, err
 		return Result{}, err
 	}
 	var r Result
-	for i, service := range o.Services {
-		p, err := c.profile(ctx, folders[i], service+".txt")
+	for i, s := range o.Sources {
+		p, err := c.profile(ctx, folders[i], s.Service+".txt")
 		if err != nil {
-			return Result{}, fmt.Errorf("coverage of %s: %w", service, err)
+			return Result{}, fmt.Errorf("coverage of %s: %w", s.Service, err)
 		}
-		r.Services = append(r.Services, Service{Name: service, Count: total(p.packages(o.Module))})
+		r.Services = append(r.Services, Service{Name: s.Service, Count: total(p.packages(o.Module))})
 	}
 	merged := filepath.Join(c.Out, mergedName)
 	if err := emptyFolder(merged); err != nil {
@@ -88,15 +88,15 @@ type collector struct {
 }
 
 func newCollector(runner command.Runner, o Options) (*collector, error) {
-	if len(o.Services) == 0 {
+	if len(o.Sources) == 0 {
 		return nil, errors.New("collect coverage: no service is instrumented")
 	}
-	for _, s := range o.Services {
-		if err := checkName(s); err != nil {
+	for _, s := range o.Sources {
+		if err := s.check(); err != nil {
 			return nil, fmt.Errorf("collect coverage: %w", err)
 		}
-		if s == mergedName {
-			return nil, fmt.Errorf("collect coverage: a service cannot be called %q", s)
+		if s.Service == mergedName {
+			return nil, fmt.Errorf("collect coverage: a service cannot be called %q", s.Service)
 		}
 	}
 	// The tools run in ModuleRoot, where relative paths would mean others.
@@ -117,26 +117,26 @@ func (c *collector) fetch() ([]string, error) {
 		folders []string
 		errs    []error
 	)
-	for _, s := range c.Services {
-		names, err := delivered(s, filepath.Join(c.Raw, s))
+	for _, s := range c.Sources {
+		names, err := delivered(s.Service, filepath.Join(c.Raw, s.Folder()))
 		if err == nil {
 			err = c.copy(s, names)
 		}
 		errs = append(errs, err)
-		folders = append(folders, filepath.Join(c.Out, s))
+		folders = append(folders, filepath.Join(c.Out, s.Service))
 	}
 	return folders, errors.Join(errs...)
 }
 
 // copy replaces the copies of a service's data.
-func (c *collector) copy(service string, names []string) error {
-	from, to := filepath.Join(c.Raw, service), filepath.Join(c.Out, service)
+func (c *collector) copy(s Source, names []string) error {
+	from, to := filepath.Join(c.Raw, s.Folder()), filepath.Join(c.Out, s.Service)
 	if err := emptyFolder(to); err != nil {
-		return fmt.Errorf("coverage of %s: %w", service, err)
+		return fmt.Errorf("coverage of %s: %w", s.Service, err)
 	}
 	if err := copyFiles(from, to, names); err != nil {
 		// The service's user may keep what it writes to itself.
-		return fault.With(fmt.Errorf("coverage of %s: copy its data: %w", service, err), "sudo chmod -R a+rX "+from)
+		return fault.With(fmt.Errorf("coverage of %s: copy its data: %w", s.Service, err), "sudo chmod -R a+rX "+from)
 	}
 	return nil
 }

@@ -41,10 +41,10 @@ func sampleRun(t *testing.T) Options {
 	dir := t.TempDir()
 	o := Options{
 		Raw: filepath.Join(dir, "raw"), Out: filepath.Join(dir, "out"), Module: "example.com/shop",
-		ModuleRoot: dir, Services: []string{"gateway", "datastorage"},
+		ModuleRoot: dir, Sources: []Source{{"gateway", "1"}, {"datastorage", "2"}},
 	}
-	for _, s := range o.Services {
-		fill(t, filepath.Join(o.Raw, s), "covmeta."+s, "covcounters."+s+".1.2")
+	for _, s := range o.Sources {
+		fill(t, filepath.Join(o.Raw, s.Folder()), "covmeta."+s.Service, "covcounters."+s.Service+".1.2")
 	}
 	return o
 }
@@ -105,7 +105,7 @@ func TestCollectGivesTheResultBesideAViolatedFloor(t *testing.T) {
 
 func TestCollectNamesEveryServiceThatDidNotDeliver(t *testing.T) {
 	o := sampleRun(t)
-	gateway, datastorage := filepath.Join(o.Raw, "gateway"), filepath.Join(o.Raw, "datastorage")
+	gateway, datastorage := filepath.Join(o.Raw, "gateway", "1"), filepath.Join(o.Raw, "datastorage", "2")
 	if err := os.Remove(filepath.Join(gateway, "covcounters.gateway.1.2")); err != nil {
 		t.Fatal(err)
 	}
@@ -128,9 +128,9 @@ func TestCollectSaysWhatFailed(t *testing.T) {
 		change func(*Options, *tools)
 		want   string
 	}{
-		"no service":   {func(o *Options, _ *tools) { o.Services = nil }, "collect coverage: no service is instrumented"},
-		"bad name":     {func(o *Options, _ *tools) { o.Services = []string{"../x"} }, `collect coverage: "../x" cannot be the folder of a service`},
-		"taken name":   {func(o *Options, _ *tools) { o.Services = []string{"merged"} }, `collect coverage: a service cannot be called "merged"`},
+		"no service":   {func(o *Options, _ *tools) { o.Sources = nil }, "collect coverage: no service is instrumented"},
+		"bad name":     {func(o *Options, _ *tools) { o.Sources = []Source{{"../x", "1"}} }, `collect coverage: "../x" cannot be the folder of a service`},
+		"taken name":   {func(o *Options, _ *tools) { o.Sources = []Source{{"merged", "1"}} }, `collect coverage: a service cannot be called "merged"`},
 		"textfmt":      {func(_ *Options, x *tools) { x.fail = "gateway.txt" }, "coverage of gateway: go tool covdata: exit status 1"},
 		"merge":        {func(_ *Options, x *tools) { x.fail = "merge " }, "merge coverage data: go tool covdata: exit status 1"},
 		"merged":       {func(_ *Options, x *tools) { x.fail = "coverage.txt" }, "coverage of all services: go tool covdata: exit status 1"},
@@ -164,8 +164,8 @@ func TestCollectSaysHowToReadDataOfAnotherUser(t *testing.T) {
 	o := sampleRun(t)
 	// A file that is gone fails like one that may not be read, for root as well.
 	c := &collector{Options: o}
-	err := c.copy("gateway", []string{"absent"})
-	from := filepath.Join(o.Raw, "gateway")
+	err := c.copy(Source{"gateway", "1"}, []string{"absent"})
+	from := filepath.Join(o.Raw, "gateway", "1")
 	if want := "coverage of gateway: copy its data: open " + from + "/absent: no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -222,13 +222,13 @@ func TestCollectOfARealProgram(t *testing.T) {
 	})
 	o := Options{
 		Raw: filepath.Join(root, "raw"), Out: filepath.Join(root, "out"), Module: "example.com/shop", ModuleRoot: root,
-		Services: []string{"first", "second"}, Floors: map[string]float64{"pkg/greet": 67},
+		Sources: []Source{{"first", "1"}, {"second", "1"}}, Floors: map[string]float64{"pkg/greet": 67},
 	}
-	if err := Prepare(o.Raw, o.Services); err != nil {
+	if err := Prepare(o.Raw, o.Sources); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range o.Services {
-		run(command.Command{Args: []string{binary}, Env: []string{"GOCOVERDIR=" + filepath.Join(o.Raw, s)}})
+	for _, s := range o.Sources {
+		run(command.Command{Args: []string{binary}, Env: []string{"GOCOVERDIR=" + filepath.Join(o.Raw, s.Folder())}})
 	}
 	want := Result{
 		Packages: []Package{{"cmd/shop", Count{1, 1, 100}}, {"pkg/greet", Count{3, 2, 200.0 / 3}}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -18,37 +19,94 @@ const (
 	countersPrefix = "covcounters."
 )
 
-// Prepare makes <dir>/<service> for each service: there, empty, and writable
-// for everybody, because services run as a user that the host does not know.
-// Only coverage data is ever removed; anything else in the way is an error.
-func Prepare(dir string, services []string) error {
-	for _, s := range services {
-		if err := checkName(s); err != nil {
+// Source is a service that delivers coverage data.
+type Source struct {
+	// Service is its name.
+	Service string
+	// Start names what writes into one folder: one build of the service that was
+	// started for one run. On a cluster that is kept, an earlier one may still be
+	// ending, and its data must not be taken for the run's.
+	Start string
+}
+
+// Folder is where the data lies, below Path on the node and below Options.Raw on the
+// host. It is a slash-separated path.
+func (s Source) Folder() string { return path.Join(s.Service, s.Start) }
+
+// Prepare makes the folders of the sources below dir, writable for everybody,
+// because services run as a user that the host does not know. What is in them stays.
+func Prepare(dir string, sources []Source) error {
+	for _, s := range sources {
+		if err := s.check(); err != nil {
 			return err
 		}
-		path := filepath.Join(dir, s)
-		if err := emptyFolder(path); err != nil {
-			return fmt.Errorf("prepare the coverage folder of %s: %w", s, err)
+		for _, name := range []string{s.Service, s.Folder()} {
+			if err := makeFolder(filepath.Join(dir, name)); err != nil {
+				return fmt.Errorf("prepare the coverage folder of %s: %w", s.Service, err)
+			}
 		}
 		// The mode given to Mkdir is cut by the umask.
-		if err := os.Chmod(path, 0o777); err != nil {
-			return fmt.Errorf("prepare the coverage folder of %s: %w", s, err)
+		if err := os.Chmod(filepath.Join(dir, s.Folder()), 0o777); err != nil {
+			return fmt.Errorf("prepare the coverage folder of %s: %w", s.Service, err)
 		}
 	}
 	return nil
 }
 
-// checkName refuses a service whose folder would not lie right below the
-// parent.
-func checkName(service string) error {
-	if service == "" || service == "." || service == ".." || strings.ContainsAny(service, `/\,`) {
-		return fmt.Errorf("%q cannot be the folder of a service", service)
+// Clean removes what other starts of the sources' services left below dir. Only
+// coverage data is ever removed; anything else in the way is an error.
+func Clean(dir string, sources []Source) error {
+	for _, s := range sources {
+		if err := s.check(); err != nil {
+			return err
+		}
+		if err := s.clean(filepath.Join(dir, s.Service)); err != nil {
+			return fmt.Errorf("clean the coverage folder of %s: %w", s.Service, err)
+		}
 	}
 	return nil
 }
 
-// emptyFolder makes path a folder without coverage data.
-func emptyFolder(path string) error {
+func (s Source) clean(dir string) error {
+	if err := makeFolder(dir); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		old := filepath.Join(dir, e.Name())
+		switch {
+		case e.Name() == s.Start:
+			continue
+		case e.IsDir():
+			err = emptyFolder(old)
+		case !isData(e):
+			err = foreign(old)
+		}
+		if err == nil {
+			err = os.Remove(old)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check refuses names whose folder would not lie where it is expected.
+func (s Source) check() error {
+	for _, name := range []string{s.Service, s.Start} {
+		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\,`) {
+			return fmt.Errorf("%q cannot be the folder of a service", name)
+		}
+	}
+	return nil
+}
+
+// makeFolder makes path a folder; one that is there stays as it is.
+func makeFolder(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -63,14 +121,25 @@ func emptyFolder(path string) error {
 		// A link could lead anywhere, and what it leads to would be emptied.
 		return fault.With(fmt.Errorf("%s is not a folder", path), "mv "+path+" "+path+".old")
 	}
+	return nil
+}
+
+func foreign(path string) error {
+	return fault.With(fmt.Errorf("%s is no coverage data and will not be removed", path), "mv "+path+" "+path+".old")
+}
+
+// emptyFolder makes path a folder without coverage data.
+func emptyFolder(path string) error {
+	if err := makeFolder(path); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if !isData(e) {
-			return fault.With(fmt.Errorf("%s is no coverage data and will not be removed", filepath.Join(path, e.Name())),
-				"mv "+path+" "+path+".old")
+			return foreign(filepath.Join(path, e.Name()))
 		}
 	}
 	for _, e := range entries {

@@ -43,57 +43,81 @@ func list(t *testing.T, dir string) []string {
 	return names
 }
 
-func TestPrepareMakesEmptyFoldersForEverybody(t *testing.T) {
+func TestPrepareMakesFoldersForEverybody(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run", "coverage")
-	fill(t, filepath.Join(dir, "gateway"), "covmeta.1", "covcounters.1.2.3")
-	if err := Prepare(dir, []string{"gateway", "datastorage"}); err != nil {
+	fill(t, filepath.Join(dir, "gateway", "b"), "covmeta.1")
+	if err := Prepare(dir, []Source{{"gateway", "b"}, {"datastorage", "c"}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{"gateway", "datastorage"} {
-		info, err := os.Stat(filepath.Join(dir, s))
+	for folder, want := range map[string][]string{"gateway/b": {"covmeta.1"}, "datastorage/c": {}} {
+		info, err := os.Stat(filepath.Join(dir, folder))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if info.Mode() != fs.ModeDir|0o777 {
-			t.Errorf("%s has mode %v, want drwxrwxrwx", s, info.Mode())
+			t.Errorf("%s has mode %v, want drwxrwxrwx", folder, info.Mode())
 		}
-		if left := list(t, filepath.Join(dir, s)); len(left) != 0 {
-			t.Errorf("%s still holds %v", s, left)
+		if left := list(t, filepath.Join(dir, folder)); !reflect.DeepEqual(left, want) {
+			t.Errorf("%s holds %v, want %v", folder, left, want)
 		}
 	}
 }
 
-func TestPrepareRemovesNothingForeign(t *testing.T) {
+func TestCleanRemovesOtherStarts(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "gateway")
-	fill(t, path, "covmeta.1", "notes.txt")
-	err := Prepare(dir, []string{"gateway"})
-	if want := "prepare the coverage folder of gateway: " + path + "/notes.txt is no coverage data and will not be removed"; err == nil || err.Error() != want {
-		t.Errorf("error %v, want %s", err, want)
-	}
-	if next := fault.Next(err); next != "mv "+path+" "+path+".old" {
-		t.Errorf("next step %q", next)
-	}
-	if left := list(t, path); !reflect.DeepEqual(left, []string{"covmeta.1", "notes.txt"}) {
-		t.Errorf("left %v", left)
-	}
-	// A folder with the name of a data file is foreign too.
-	if err := os.MkdirAll(filepath.Join(dir, "redis", "covmeta.x"), 0o755); err != nil {
+	gateway := filepath.Join(dir, "gateway")
+	fill(t, gateway, "covmeta.0", "covcounters.0.1.2")
+	fill(t, filepath.Join(gateway, "a"), "covmeta.1", "covcounters.1.2.3")
+	fill(t, filepath.Join(gateway, "b"), "covmeta.2")
+	fill(t, filepath.Join(dir, "other", "a"), "covmeta.3")
+	if err := Clean(dir, []Source{{"gateway", "b"}, {"datastorage", "c"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := Prepare(dir, []string{"redis"}); err == nil {
+	for folder, want := range map[string][]string{".": {"datastorage", "gateway", "other"}, "gateway": {"b"}, "gateway/b": {"covmeta.2"}, "other/a": {"covmeta.3"}} {
+		if left := list(t, filepath.Join(dir, folder)); !reflect.DeepEqual(left, want) {
+			t.Errorf("%s holds %v, want %v", folder, left, want)
+		}
+	}
+}
+
+func TestCleanRemovesNothingForeign(t *testing.T) {
+	for name, file := range map[string]string{"among starts": "gateway/notes.txt", "in a start": "gateway/a/notes.txt"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, file)
+			fill(t, filepath.Dir(path), "notes.txt")
+			err := Clean(dir, []Source{{"gateway", "b"}})
+			if want := "clean the coverage folder of gateway: " + path + " is no coverage data and will not be removed"; err == nil || err.Error() != want {
+				t.Errorf("error %v, want %s", err, want)
+			}
+			if next := fault.Next(err); next != "mv "+path+" "+path+".old" {
+				t.Errorf("next step %q", next)
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	// A folder with the name of a data file, in a start, is foreign too.
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "redis", "a", "covmeta.x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Clean(dir, []Source{{"redis", "b"}}); err == nil {
 		t.Error("a folder called covmeta.x was taken for data")
 	}
 }
 
-func TestPrepareStaysInItsFolder(t *testing.T) {
+func TestFoldersStayInTheirPlace(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(dir, "outside")
-	fill(t, outside, "covmeta.1")
+	fill(t, filepath.Join(outside, "a"), "covmeta.1")
 	root := filepath.Join(dir, "root")
 	for _, name := range []string{"", ".", "..", "../outside", "a/b", `a\b`, "a,b"} {
-		if err := Prepare(root, []string{name}); err == nil {
-			t.Errorf("service name %q was taken", name)
+		for _, s := range []Source{{name, "a"}, {"gateway", name}} {
+			if Prepare(root, []Source{s}) == nil || Clean(root, []Source{s}) == nil {
+				t.Errorf("%+v was taken", s)
+			}
 		}
 	}
 	fill(t, root)
@@ -101,15 +125,16 @@ func TestPrepareStaysInItsFolder(t *testing.T) {
 	if err := os.Symlink(outside, link); err != nil {
 		t.Fatal(err)
 	}
-	err := Prepare(root, []string{"gateway"})
-	if want := "prepare the coverage folder of gateway: " + link + " is not a folder"; err == nil || err.Error() != want {
-		t.Errorf("error %v, want %s", err, want)
+	for what, err := range map[string]error{"prepare": Prepare(root, []Source{{"gateway", "b"}}), "clean": Clean(root, []Source{{"gateway", "b"}})} {
+		if want := what + " the coverage folder of gateway: " + link + " is not a folder"; err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
 	}
-	if left := list(t, outside); len(left) != 1 {
+	if left := list(t, filepath.Join(outside, "a")); len(left) != 1 {
 		t.Error("data outside was removed through a link")
 	}
 	fill(t, dir, "file")
-	if err := Prepare(filepath.Join(dir, "file", "x"), []string{"gateway"}); err == nil {
+	if err := Prepare(filepath.Join(dir, "file", "x"), []Source{{"gateway", "a"}}); err == nil {
 		t.Error("a folder below a file was made")
 	}
 }

@@ -41,8 +41,9 @@ type Options struct {
 	// Images maps names without tag, "hybrid.local/gateway", to the references
 	// to run.
 	Images map[string]string
-	// Coverage tells which of the names are instrumented; empty is plain mode.
-	Coverage map[string]bool
+	// Coverage tells which of the names are instrumented, each with the folder below
+	// coverage.Path that its service delivers to; empty is plain mode.
+	Coverage map[string]string
 	// Timeout bounds the wait for one workload; zero is 2 minutes.
 	Timeout time.Duration
 }

@@ -19,8 +19,8 @@ func images() map[string]string {
 }
 
 func TestPrepareGolden(t *testing.T) {
-	instrumented := map[string]bool{"hybrid.local/gateway": true, "hybrid.local/datastorage": true, "hybrid.local/redis": false}
-	for golden, coverage := range map[string]map[string]bool{"plain.yaml": nil, "coverage.yaml": instrumented} {
+	instrumented := map[string]string{"hybrid.local/gateway": "gateway/k1.r", "hybrid.local/datastorage": "datastorage/k2.r"}
+	for golden, coverage := range map[string]map[string]string{"plain.yaml": nil, "coverage.yaml": instrumented} {
 		t.Run(golden, func(t *testing.T) {
 			objects, err := Load("testdata/overlay", "in.yaml")
 			if err != nil {
@@ -203,7 +203,7 @@ func TestOverlayRefusesASecondSource(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = overlay(objects[0], map[string]bool{"i": true})
+			err = overlay(objects[0], map[string]string{"i": "i/1"})
 			if want := "Deployment d (d.yaml, document 1): " + tt.want; err == nil || err.Error() != want {
 				t.Errorf("got  %v\nwant %s", err, want)
 			}
@@ -242,6 +242,6 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		// Whatever was let in must be possible to prepare.
-		_ = prepare(objects, "n", nil, map[string]bool{"hybrid.local/gateway": true})
+		_ = prepare(objects, "n", nil, map[string]string{"hybrid.local/gateway": "gateway/1"})
 	})
 }

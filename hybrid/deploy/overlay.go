@@ -20,14 +20,15 @@ const (
 
 // overlay makes a Deployment of instrumented images write its coverage data to
 // the node: GOCOVERDIR, a hostPath volume of its own and the mount. The keys of
-// instrumented are image names without tag. Other objects stay as they are. A
-// manifest that already speaks of coverage is an error, because then there
-// would be two sources.
-func overlay(o Object, instrumented map[string]bool) error {
-	touched := false
+// instrumented are image names without tag, the values folders below coverage.Path.
+// Other objects stay as they are. A manifest that already speaks of coverage is an
+// error, because then there would be two sources.
+func overlay(o Object, instrumented map[string]string) error {
+	delivery := ""
 	for _, c := range containers(o) {
 		name, _ := c["image"].(string)
-		if !instrumented[name] {
+		folder := instrumented[name]
+		if folder == "" {
 			continue
 		}
 		if err := appendNamed(c, "env", "name", map[string]any{"name": coverageEnv, "value": coverage.Path}); err != nil {
@@ -37,18 +38,20 @@ func overlay(o Object, instrumented map[string]bool) error {
 		if err := appendNamed(c, "volumeMounts", "mountPath", mount); err != nil {
 			return fmt.Errorf("%s: container %v: %w", o, c["name"], err)
 		}
-		touched = true
+		// One of several images in a pod decides: the one that the Deployment is named after.
+		if delivery == "" || path.Base(name) == o.GetName() {
+			delivery = folder
+		}
 	}
-	if !touched {
+	if delivery == "" {
 		return nil
 	}
-	// Each Deployment has a folder of its own, so that the data tells which
-	// service it is from. Type Directory: the folder is made on the node, with a
+	// Type Directory: the folder is made on the node, with a
 	// mode that the service's user can write to, before the cluster starts;
 	// kubelet would make it for root only, and the data would be lost silently.
 	volume := map[string]any{
 		"name":     coverageVolume,
-		"hostPath": map[string]any{"path": path.Join(coverage.Path, o.GetName()), "type": "Directory"},
+		"hostPath": map[string]any{"path": path.Join(coverage.Path, delivery), "type": "Directory"},
 	}
 	if err := appendNamed(podSpec(o), "volumes", "name", volume); err != nil {
 		return fmt.Errorf("%s: %w", o, err)

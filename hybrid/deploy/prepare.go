@@ -9,17 +9,13 @@ import (
 // prepare makes the objects of one folder ready to apply: images checked and
 // filled in, coverage overlaid. Nothing is left half done: either all objects
 // are good or every mistake is reported.
-func prepare(objects []Object, namespace string, images map[string]string, instrumented map[string]bool) error {
+func prepare(objects []Object, namespace string, images map[string]string, instrumented map[string]string) error {
 	var errs []error
-	covered := false
-	for _, on := range instrumented {
-		covered = covered || on
-	}
 	for _, o := range objects {
 		errs = append(errs, checkImages(o, func(name string) bool { return images[name] != "" }))
 		// The overlay knows images by name, so it goes first.
 		errs = append(errs, overlay(o, instrumented))
-		if covered && o.GetName() == namespace {
+		if len(instrumented) > 0 && o.GetName() == namespace {
 			relax(o)
 		}
 		setImages(o, images)

@@ -65,7 +65,7 @@ func TestSetupWaitsUntilNamespacesAndCRDsAreTakenIn(t *testing.T) {
 		}
 		var log bytes.Buffer
 		result := make(chan error, 1)
-		d := c.deployer(Options{Coverage: map[string]bool{"hybrid.local/gateway": true}})
+		d := c.deployer(Options{Coverage: map[string]string{"hybrid.local/gateway": "gateway/1"}})
 		go func() { result <- d.Setup(t.Context(), &log, "setup", "crd.yaml") }()
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
