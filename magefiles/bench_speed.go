@@ -16,6 +16,11 @@ func (Bench) Setup(ctx context.Context) error {
 	return failed("bench:setup", speed.Setup(ctx))
 }
 
+// Nodes compares the load phase on one node with that on three.
+func (Bench) Nodes(ctx context.Context) error {
+	return failed("bench:nodes", speed.Nodes(ctx))
+}
+
 // Load compares the load phase with kind load docker-image.
 func (Bench) Load(ctx context.Context) error {
 	return failed("bench:load", speed.Load(ctx))

@@ -113,18 +113,21 @@ func awaitDNS(ctx context.Context, kubeconfig string) error {
 // ourCluster is the cluster phase, with all of its proofs.
 func (s *stage) ourCluster(ctx context.Context, log io.Writer) (Parts, error) {
 	parts := Parts{}
-	err := s.withOurs(ctx, log, s.node, func(_ context.Context, _ *cluster.Cluster, took Parts) error {
+	err := s.withOurs(ctx, log, s.node, 0, func(_ context.Context, _ *cluster.Cluster, took Parts) error {
 		parts = took
 		return nil
 	})
 	return parts, err
 }
 
-// withOurs makes a cluster as the pipeline does, hands it to use, and deletes it.
-func (s *stage) withOurs(ctx context.Context, log io.Writer, node string, use func(context.Context, *cluster.Cluster, Parts) error) (err error) {
+// withOurs makes a cluster as the pipeline does, with workers nodes beside the control
+// plane, hands it to use, and deletes it.
+func (s *stage) withOurs(ctx context.Context, log io.Writer, node string, workers int,
+	use func(context.Context, *cluster.Cluster, Parts) error,
+) (err error) {
 	began, marks := time.Now(), &marker{out: log}
 	c, err := cluster.Ensure(ctx, cluster.Options{
-		Config: cluster.Config{Name: s.clusterName("ours"), NodeImage: node}, Engine: s.engine, State: s.state,
+		Config: cluster.Config{Name: s.clusterName("ours"), NodeImage: node, Workers: workers}, Engine: s.engine, State: s.state,
 	}, marks)
 	if c != nil {
 		defer func() { err = errors.Join(err, c.Delete(ctx, log)) }()

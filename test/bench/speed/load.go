@@ -35,7 +35,41 @@ func services() []string { return []string{"gateway", "datastorage"} }
 // a cluster of its own that was made a moment ago. The services are other builds than
 // those in the preloaded node image: a line of their code is different.
 func Load(ctx context.Context) error {
-	return run(ctx, "load", func(ctx context.Context, s *stage) (err error) {
+	return loading(ctx, "load", func(ctx context.Context, s *stage, changed []string) error {
+		c, err := compare(ctx, "load", s.rounds, s.out, s.log,
+			Side{Name: "kind load docker-image, each", Run: func(ctx context.Context, log io.Writer) (Parts, error) { return s.kindLoad(ctx, log, changed) }},
+			Side{Name: "load phase", Run: func(ctx context.Context, log io.Writer) (Parts, error) { return s.ourLoad(ctx, log, 1, changed) }},
+			Side{Name: "engine's save alone", Run: func(ctx context.Context, log io.Writer) (Parts, error) { return s.saveAlone(ctx, log, changed) }, Floor: true},
+		)
+		if err != nil {
+			return err
+		}
+		return c.finish(s.dir, []Row{
+			{Part: partServices, Target: 4, Ratio: 5}, {Part: partAll}, {Part: partNothing, Target: 0.5},
+		}, s.out)
+	})
+}
+
+// Nodes compares the load phase on one node with that on three, which is to take no
+// more than a fifth longer.
+func Nodes(ctx context.Context) error {
+	return loading(ctx, "nodes", func(ctx context.Context, s *stage, changed []string) error {
+		side := func(nodes int) func(context.Context, io.Writer) (Parts, error) {
+			return func(ctx context.Context, log io.Writer) (Parts, error) { return s.ourLoad(ctx, log, nodes, changed) }
+		}
+		c, err := compare(ctx, "nodes", s.rounds, s.out, s.log, Side{Name: "one node", Run: side(1)}, Side{Name: "three nodes", Run: side(3)})
+		if err != nil {
+			return err
+		}
+		const flat = 0.83 // 1 / 1.2
+		return c.finish(s.dir, []Row{{Part: partServices, Ratio: flat}, {Part: partAll, Ratio: flat}, {Part: partNothing, Target: 0.5}}, s.out)
+	})
+}
+
+// loading builds both services with a line that no other build has, and hands their
+// references to measure.
+func loading(ctx context.Context, name string, measure func(ctx context.Context, s *stage, changed []string) error) error {
+	return run(ctx, name, func(ctx context.Context, s *stage) (err error) {
 		checkout, remove, err := s.checkout(ctx)
 		if err != nil {
 			return err
@@ -47,6 +81,7 @@ func Load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		defer func() { err = errors.Join(err, p.forget(ctx)) }()
 		var changed []string
 		for _, img := range p.suite.Images {
 			if err := p.build(ctx, s.log, img, epoch); err != nil {
@@ -54,18 +89,7 @@ func Load(ctx context.Context) error {
 			}
 			changed = append(changed, p.tag(img.Name))
 		}
-		defer func() { err = errors.Join(err, p.forget(ctx)) }()
-		c, err := compare(ctx, "load", s.rounds, s.out, s.log,
-			Side{Name: "kind load docker-image, each", Run: func(ctx context.Context, log io.Writer) (Parts, error) { return s.kindLoad(ctx, log, changed) }},
-			Side{Name: "load phase", Run: func(ctx context.Context, log io.Writer) (Parts, error) { return s.ourLoad(ctx, log, changed) }},
-			Side{Name: "engine's save alone", Run: func(ctx context.Context, log io.Writer) (Parts, error) { return s.saveAlone(ctx, log, changed) }, Floor: true},
-		)
-		if err != nil {
-			return err
-		}
-		return c.finish(s.dir, []Row{
-			{Part: partServices, Target: 4, Ratio: 5}, {Part: partAll}, {Part: partNothing, Target: 0.5},
-		}, s.out)
+		return measure(ctx, s, changed)
 	})
 }
 
@@ -118,10 +142,10 @@ func (s *stage) kindLoadOne(ref string, out io.Writer) (seconds float64, err err
 
 // ourLoad runs the load phase three times: for the services, for the rest, and for what
 // is there already.
-func (s *stage) ourLoad(ctx context.Context, out io.Writer, changed []string) (Parts, error) {
+func (s *stage) ourLoad(ctx context.Context, out io.Writer, nodes int, changed []string) (Parts, error) {
 	parts := Parts{}
-	err := s.withOurs(ctx, out, s.preloaded, func(ctx context.Context, c *cluster.Cluster, _ Parts) error {
-		nodes, err := c.Nodes(ctx)
+	err := s.withOurs(ctx, out, s.preloaded, nodes-1, func(ctx context.Context, c *cluster.Cluster, _ Parts) error {
+		names, err := c.Nodes(ctx)
 		if err != nil {
 			return err
 		}
@@ -130,7 +154,7 @@ func (s *stage) ourLoad(ctx context.Context, out io.Writer, changed []string) (P
 			refs []string
 		}{{partServices, changed}, {partAll, s.others()}, {partNothing, append(s.others(), changed...)}} {
 			began := time.Now()
-			tasks := load.Tasks(load.Options{Engine: s.engine, Nodes: nodes, Refs: step.refs, Now: began})
+			tasks := load.Tasks(load.Options{Engine: s.engine, Nodes: names, Refs: step.refs, Now: began})
 			if err := (task.Group{Phase: "load", LogDir: s.dir}).Run(ctx, tasks...); err != nil {
 				return err
 			}
