@@ -26,10 +26,10 @@ ARG COVERAGE=0
 RUN --mount=type=cache,id=hybrid-gomod,target=/root/go/pkg/mod \
     --mount=type=cache,id=hybrid-gobuild,target=/root/.cache/go-build \
     if [ "${COVERAGE}" = 1 ]; then \
-        GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -v -cover -covermode=atomic \
+        GOGC=400 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -v -cover -covermode=atomic \
             -coverpkg=github.com/hybrid-e2e/hybrid/... -o /out/gateway ./cmd/gateway; \
     else \
-        GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -v -trimpath -ldflags="-s -w" \
+        GOGC=400 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -v -trimpath -ldflags="-s -w" \
             -o /out/gateway ./cmd/gateway; \
     fi
 
