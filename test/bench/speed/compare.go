@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -42,8 +43,10 @@ type Row struct {
 	// Target is the largest median of the judged side, in seconds; zero means none.
 	Target float64
 	// Ratio is how many times faster the judged side must be than the first; zero means
-	// that the part is shown only.
+	// that it is shown only.
 	Ratio float64
+	// Against has the same for other sides than the first, by their names.
+	Against map[string]float64
 }
 
 // Comparison is what ran how often, with what came of it.
@@ -129,27 +132,46 @@ func median(samples []float64) float64 {
 }
 
 // Table shows for each row the median of each side with the range, and how many times
-// faster the judged side is than the first. That is the last one which is no floor.
+// faster the judged side is than the first, and than those that a row names. That is the
+// last one which is no floor.
 func (c Comparison) Table(rows []Row) string {
-	cells := [][]string{append(append([]string{"seconds, median (min–max)"}, c.sides...), "ratio", "target")}
+	others := against(rows)
+	head := append(append([]string{"seconds, median (min–max)"}, c.sides...), "ratio")
+	for _, side := range others {
+		head = append(head, "to "+side)
+	}
+	cells := [][]string{append(head, "target")}
 	for _, row := range rows {
 		line := []string{row.Part}
 		for _, side := range c.sides {
 			line = append(line, figure(c.Samples[side][row.Part]))
 		}
-		cells = append(cells, append(line, ratioText(c.ratio(row.Part)), row.target()))
+		for _, side := range append(c.sides[:1:1], others...) {
+			line = append(line, ratioText(c.ratio(side, row.Part)))
+		}
+		cells = append(cells, append(line, row.target()))
 	}
 	return align(cells)
 }
 
-// ratio is how many times faster the judged side is than the first; zero when one of
-// them does not have the part.
-func (c Comparison) ratio(part string) float64 {
-	first, judged := median(c.Samples[c.sides[0]][part]), median(c.Samples[c.judged][part])
-	if first == 0 || judged == 0 {
+// against lists the sides that rows name.
+func against(rows []Row) []string {
+	var sides []string
+	for _, row := range rows {
+		sides = slices.AppendSeq(sides, maps.Keys(row.Against))
+	}
+	slices.Sort(sides)
+	return slices.Compact(sides)
+}
+
+// ratio is how many times faster the judged side is than another; zero when one of them
+// does not have the part.
+func (c Comparison) ratio(side, part string) float64 {
+	other, judged := median(c.Samples[side][part]), median(c.Samples[c.judged][part])
+	if other == 0 || judged == 0 {
 		return 0
 	}
-	return first / judged
+	return other / judged
 }
 
 // missed tells which rows are not met.
@@ -160,11 +182,20 @@ func (c Comparison) missed(rows []Row) error {
 		if row.Target > 0 && took > row.Target {
 			errs = append(errs, fmt.Errorf("%w: %s takes %.2f s, wanted are %g", infrastructure.ErrMissed, row.Part, took, row.Target))
 		}
-		if ratio := c.ratio(row.Part); row.Ratio > 0 && ratio < row.Ratio {
-			errs = append(errs, fmt.Errorf("%w: %s is %.1f times faster, wanted are %g", infrastructure.ErrMissed, row.Part, ratio, row.Ratio))
+		errs = append(errs, c.slower(row, c.sides[0], row.Ratio))
+		for _, side := range against([]Row{row}) {
+			errs = append(errs, c.slower(row, side, row.Against[side]))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// slower is an error when the judged side is less than so many times faster than another.
+func (c Comparison) slower(row Row, side string, wanted float64) error {
+	if ratio := c.ratio(side, row.Part); ratio < wanted {
+		return fmt.Errorf("%w: %s is %.1f times faster than %s, wanted are %g", infrastructure.ErrMissed, row.Part, ratio, side, wanted)
+	}
+	return nil
 }
 
 func (r Row) target() string {
@@ -175,7 +206,10 @@ func (r Row) target() string {
 	if r.Ratio > 0 {
 		parts = append(parts, fmt.Sprintf("≥ %g×", r.Ratio))
 	}
-	return strings.Join(parts, ", ")
+	for _, side := range against([]Row{r}) {
+		parts = append(parts, fmt.Sprintf("≥ %g× to %s", r.Against[side], side))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func figure(samples []float64) string {

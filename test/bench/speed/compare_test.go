@@ -32,7 +32,7 @@ func TestComparisonTakesTurnsAndShowsMedians(t *testing.T) {
 	}
 	rows := []Row{{Part: "whole", Target: 3, Ratio: 4}, {Part: "other"}}
 	want := "seconds, median (min–max)  plain               ours              ratio  target\n" +
-		"whole                      10.00 (9.00–40.00)  2.00 (1.00–5.00)  5.0×   ≤ 3 s, ≥ 4×\n" +
+		"whole                      10.00 (9.00–40.00)  2.00 (1.00–5.00)  5.0×   ≤ 3 s; ≥ 4×\n" +
 		"other                      -                   -\n"
 	if got := c.Table(rows); got != want {
 		t.Errorf("table\n%s\nwant\n%s", got, want)
@@ -41,7 +41,28 @@ func TestComparisonTakesTurnsAndShowsMedians(t *testing.T) {
 		t.Errorf("missed: %v", err)
 	}
 	err = c.missed([]Row{{Part: "whole", Target: 1, Ratio: 6}})
-	if !errors.Is(err, infrastructure.ErrMissed) || err.Error() != "a target was missed: whole takes 2.00 s, wanted are 1\na target was missed: whole is 5.0 times faster, wanted are 6" {
+	if !errors.Is(err, infrastructure.ErrMissed) || err.Error() != "a target was missed: whole takes 2.00 s, wanted are 1\na target was missed: whole is 5.0 times faster than plain, wanted are 6" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestComparisonJudgesAgainstOtherSides(t *testing.T) {
+	c, err := compare(t.Context(), "x", 1, io.Discard, io.Discard, sideOf("plain", 8), sideOf("clever, too", 3), sideOf("ours", 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []Row{{Part: "whole", Ratio: 4, Against: map[string]float64{"clever, too": 1.5}}, {Part: "other"}}
+	want := "seconds, median (min–max)  plain             clever, too       ours              ratio  to clever, too  target\n" +
+		"whole                      8.00 (8.00–8.00)  3.00 (3.00–3.00)  2.00 (2.00–2.00)  4.0×   1.5×            ≥ 4×; ≥ 1.5× to clever, too\n" +
+		"other                      -                 -                 -\n"
+	if got := c.Table(rows); got != want {
+		t.Errorf("table\n%s\nwant\n%s", got, want)
+	}
+	if err := c.missed(rows); err != nil {
+		t.Errorf("missed: %v", err)
+	}
+	err = c.missed([]Row{{Part: "whole", Ratio: 4, Against: map[string]float64{"clever, too": 2, "absent": 1}}})
+	if !errors.Is(err, infrastructure.ErrMissed) || err.Error() != "a target was missed: whole is 0.0 times faster than absent, wanted are 1\na target was missed: whole is 1.5 times faster than clever, too, wanted are 2" {
 		t.Errorf("error %v", err)
 	}
 }
