@@ -62,18 +62,12 @@ func (s *stage) withPlain(ctx context.Context, log io.Writer, ports []v1alpha4.P
 	name := s.clusterName("plain")
 	kubeconfig := filepath.Join(s.state, "plain-kubeconfig")
 	provider := kind.NewProvider(kind.ProviderWithDocker())
-	config := &v1alpha4.Cluster{Nodes: []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole, Image: s.node, ExtraPortMappings: ports}}}
-	if s.failCgroupV1 {
-		// Without this setting there would be no cluster at all.
-		config.KubeadmConfigPatches = []string{"kind: KubeletConfiguration\nfailCgroupV1: false\n"}
-		config.Networking.KubeProxyMode = v1alpha4.IPTablesProxyMode
-	}
 	defer func() {
 		err = errors.Join(err, provider.Delete(name, kubeconfig), ignoreAbsent(os.Remove(kubeconfig)))
 	}()
 	began := time.Now()
 	_, _ = fmt.Fprintf(log, "creating %s\n", name)
-	if err := provider.Create(name, kind.CreateWithV1Alpha4Config(config), kind.CreateWithKubeconfigPath(kubeconfig), kind.CreateWithWaitForReady(clusterTimeout),
+	if err := provider.Create(name, kind.CreateWithV1Alpha4Config(s.plainConfig(ports)), kind.CreateWithKubeconfigPath(kubeconfig), kind.CreateWithWaitForReady(clusterTimeout),
 		kind.CreateWithDisplayUsage(false), kind.CreateWithDisplaySalutation(false)); err != nil {
 		return fmt.Errorf("kind create cluster: %w", err)
 	}
@@ -84,6 +78,20 @@ func (s *stage) withPlain(ctx context.Context, log io.Writer, ports []v1alpha4.P
 		}
 	}
 	return use(ctx, began, api)
+}
+
+// plainConfig is a cluster of one node without anything that speeds it up.
+func (s *stage) plainConfig(ports []v1alpha4.PortMapping) *v1alpha4.Cluster {
+	config := &v1alpha4.Cluster{
+		TypeMeta: v1alpha4.TypeMeta{APIVersion: "kind.x-k8s.io/v1alpha4", Kind: "Cluster"},
+		Nodes:    []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole, Image: s.node, ExtraPortMappings: ports}},
+	}
+	if s.failCgroupV1 {
+		// Without this setting there would be no cluster at all.
+		config.KubeadmConfigPatches = []string{"kind: KubeletConfiguration\nfailCgroupV1: false\n"}
+		config.Networking.KubeProxyMode = v1alpha4.IPTablesProxyMode
+	}
+	return config
 }
 
 // awaitDNS watches until CoreDNS has all the replicas that it is to have.

@@ -26,6 +26,8 @@ const (
 	rolloutTimeout = 180 * time.Second
 	answerEvery    = 200 * time.Millisecond
 	answerTimeout  = time.Minute
+	// secretValue is as long as those that the pipeline draws.
+	secretValue = "0123456789abcdef0123456789abcdef"
 )
 
 // sequential is a plain script: one thing after the other.
@@ -35,10 +37,8 @@ func (p *peer) sequential(ctx context.Context, log io.Writer) (Parts, error) {
 		return nil, err
 	}
 	l := startLaps()
-	for _, img := range p.suite.Images {
-		if err := p.build(ctx, log, img, epoch); err != nil {
-			return nil, err
-		}
+	if err := p.buildAll(ctx, log, epoch); err != nil {
+		return nil, err
 	}
 	l.lap(partBuild)
 	err = p.inCluster(ctx, log, l, func(k kubectl) error {
@@ -125,17 +125,9 @@ func (p *peer) loadArchive(ctx context.Context, log io.Writer, node string, img 
 // inCluster makes a plain cluster, lets install bring the system up, waits for its
 // answers, and deletes the cluster.
 func (p *peer) inCluster(ctx context.Context, log io.Writer, l *laps, install func(kubectl) error) error {
-	var mappings []v1alpha4.PortMapping
-	urls := map[string]string{}
-	for _, e := range p.suite.Endpoints {
-		port, err := freePort(ctx)
-		if err != nil {
-			return err
-		}
-		mappings = append(mappings, v1alpha4.PortMapping{ContainerPort: e.NodePort, HostPort: port, ListenAddress: "127.0.0.1"})
-		if e.Path != "" {
-			urls[e.Name] = fmt.Sprintf("http://127.0.0.1:%d%s", port, e.Path)
-		}
+	mappings, urls, err := p.endpoints(ctx)
+	if err != nil {
+		return err
 	}
 	return p.withPlain(ctx, log, mappings, false, func(ctx context.Context, _ time.Time, _ float64) error {
 		l.lap(partCluster)
@@ -143,14 +135,28 @@ func (p *peer) inCluster(ctx context.Context, log io.Writer, l *laps, install fu
 		if err := install(k); err != nil {
 			return err
 		}
-		for _, url := range urls {
-			if err := answered(ctx, url); err != nil {
-				return err
-			}
+		if err := answered(ctx, urls...); err != nil {
+			return err
 		}
 		l.lap(partDeploy)
 		return nil
 	})
+}
+
+// endpoints draws a free port of this machine for each endpoint of the suite, and tells
+// which URLs are to answer.
+func (p *peer) endpoints(ctx context.Context) (mappings []v1alpha4.PortMapping, urls []string, err error) {
+	for _, e := range p.suite.Endpoints {
+		port, err := freePort(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		mappings = append(mappings, v1alpha4.PortMapping{ContainerPort: e.NodePort, HostPort: port, ListenAddress: "127.0.0.1"})
+		if e.Path != "" {
+			urls = append(urls, fmt.Sprintf("http://127.0.0.1:%d%s", port, e.Path))
+		}
+	}
+	return mappings, urls, nil
 }
 
 func freePort(ctx context.Context) (int32, error) {
@@ -166,8 +172,17 @@ func freePort(ctx context.Context) (int32, error) {
 	return int32(address.Port), listener.Close() //nolint:gosec // A port has 16 bits.
 }
 
-// answered asks until the answer is 200.
-func answered(ctx context.Context, url string) error {
+// answered asks each URL until its answer is 200.
+func answered(ctx context.Context, urls ...string) error {
+	for _, url := range urls {
+		if err := answers(ctx, url); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func answers(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("%s does not answer within %s", url, answerTimeout))
 	defer cancel()
 	tick := time.NewTicker(answerEvery)
@@ -220,7 +235,7 @@ func (k kubectl) prepare(ctx context.Context) error {
 			args = append(args, "--from-literal="+key+"="+value)
 		}
 		for _, key := range s.Random {
-			args = append(args, "--from-literal="+key+"=0123456789abcdef0123456789abcdef")
+			args = append(args, "--from-literal="+key+"="+secretValue)
 		}
 		if err := k.run(ctx, nil, args...); err != nil {
 			return err
@@ -239,20 +254,29 @@ func (k kubectl) workload(ctx context.Context, w hybrid.Workload) error {
 
 var builtImage = regexp.MustCompile(`image: hybrid\.local/([a-z]+)\b`)
 
-// apply sends all manifests of a folder, with the peer's images.
+// apply sends all manifests of a folder.
 func (k kubectl) apply(ctx context.Context, folder string) error {
-	files, err := filepath.Glob(filepath.Join(k.checkout, folder, "*.yaml"))
+	text, err := k.manifests(folder)
 	if err != nil {
 		return err
+	}
+	return k.run(ctx, []byte(text), "apply", "--filename", "-")
+}
+
+// manifests are all those of a folder, with the peer's images.
+func (p *peer) manifests(folder string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(p.checkout, folder, "*.yaml"))
+	if err != nil {
+		return "", err
 	}
 	slices.Sort(files)
 	var all []string
 	for _, f := range files {
 		text, err := os.ReadFile(f)
 		if err != nil {
-			return err
+			return "", err
 		}
-		all = append(all, builtImage.ReplaceAllString(string(text), "image: "+k.tag("$1")))
+		all = append(all, builtImage.ReplaceAllString(string(text), "image: "+p.tag("$1")))
 	}
-	return k.run(ctx, []byte(strings.Join(all, "\n---\n")), "apply", "--filename", "-")
+	return strings.Join(all, "\n---\n"), nil
 }

@@ -35,10 +35,13 @@ const (
 	scenarioEpoch     = "epoch"
 )
 
+// sidePhases is what goroutines alone give.
+const sidePhases = "four phases, no caches of ours"
+
 // Setup compares whole set-ups, from sources to a system that answers: a plain script,
-// the same phases without our caches, and the pipeline. BENCH_SCENARIO says what is
-// different from the run before: nothing ("unchanged"), a line of code ("change"), or
-// the epoch of security updates ("epoch").
+// the same phases without our caches, sigs.k8s.io/e2e-framework, and the pipeline.
+// BENCH_SCENARIO says what is different from the run before: nothing ("unchanged"), a
+// line of code ("change"), or the epoch of security updates ("epoch").
 func Setup(ctx context.Context) error {
 	scenario := os.Getenv("BENCH_SCENARIO")
 	if scenario == "" {
@@ -61,32 +64,51 @@ func Setup(ctx context.Context) error {
 				return mirrorErr
 			}
 		}
-		script, phases := s.peer("script", checkout, scenario), s.peer("phases", checkout, scenario)
-		ours := s.peer("ours", checkout, scenario)
-		defer func() { err = errors.Join(err, script.forget(ctx), phases.forget(ctx)) }()
-		// Once without measuring, so that every side finds its caches as after a run. For a
-		// new epoch the others build without any.
-		if scenario != scenarioEpoch {
-			for _, p := range []*peer{script, phases} {
-				if err := p.buildAll(ctx, s.log); err != nil {
-					return err
-				}
-			}
-		}
-		if err := ours.buildOnce(ctx, s.log); err != nil {
-			return err
-		}
-		c, err := compare(ctx, "setup-"+scenario, s.rounds, s.out, s.log,
-			Side{Name: "script", Run: script.sequential}, Side{Name: "four phases, no caches of ours", Run: phases.parallel},
-			Side{Name: "mage", Run: ours.pipeline})
+		c, err := s.compareSetups(ctx, checkout, scenario)
 		if err != nil {
 			return err
 		}
 		c.Command = "BENCH_SCENARIO=" + scenario + " BENCH_ROUNDS=" + fmt.Sprint(s.rounds) + " mage bench:setup"
 		return c.finish(s.dir, []Row{
-			{Part: partBuild}, {Part: partCluster}, {Part: partLoad}, {Part: partDeploy}, {Part: partWhole, Ratio: 4},
+			{Part: partBuild},
+			{Part: partCluster},
+			{Part: partLoad},
+			{Part: partDeploy},
+			{Part: partWhole, Ratio: 4, Against: map[string]float64{sidePhases: 2}},
 		}, s.out)
 	})
+}
+
+// compareSetups runs all sides in the checkout, and removes their images.
+func (s *stage) compareSetups(ctx context.Context, checkout, scenario string) (c Comparison, err error) {
+	script, phases := s.peer("script", checkout, scenario), s.peer("phases", checkout, scenario)
+	framework, err := s.peer("framework", checkout, scenario).framework(ctx)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, framework.close()) }()
+	others := []*peer{script, phases, framework.peer}
+	defer func() {
+		for _, p := range others {
+			err = errors.Join(err, p.forget(ctx))
+		}
+	}()
+	// Once without measuring, so that every side finds its caches as after a run. For a
+	// new epoch the others build without any.
+	if scenario != scenarioEpoch {
+		for _, p := range others {
+			if err := p.buildAll(ctx, s.log, time.Now().UTC().Format(time.DateOnly)); err != nil {
+				return c, err
+			}
+		}
+	}
+	ours := s.peer("ours", checkout, scenario)
+	if err := ours.buildOnce(ctx, s.log); err != nil {
+		return c, err
+	}
+	return compare(ctx, "setup-"+scenario, s.rounds, s.out, s.log,
+		Side{Name: "script", Run: script.sequential}, Side{Name: sidePhases, Run: phases.parallel},
+		Side{Name: "e2e-framework", Run: framework.envFuncs}, Side{Name: "mage", Run: ours.pipeline})
 }
 
 // peer is one way to set the suite up, with images and a cluster of its own.
@@ -188,9 +210,10 @@ func (p *peer) build(ctx context.Context, log io.Writer, img hybrid.Image, epoch
 	return nil
 }
 
-func (p *peer) buildAll(ctx context.Context, log io.Writer) error {
+// buildAll builds one image after the other.
+func (p *peer) buildAll(ctx context.Context, log io.Writer, epoch string) error {
 	for _, img := range p.suite.Images {
-		if err := p.build(ctx, log, img, time.Now().UTC().Format(time.DateOnly)); err != nil {
+		if err := p.build(ctx, log, img, epoch); err != nil {
 			return err
 		}
 	}

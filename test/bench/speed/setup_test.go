@@ -1,6 +1,7 @@
 package speed
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -81,6 +82,37 @@ func TestScenariosDecideWhatIsBuilt(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(checkout, "pkg", "gateway", "config", "round.go")); (err == nil) != c.changed {
 			t.Errorf("%s: the change is there: %v", c.scenario, err)
 		}
+	}
+}
+
+func TestImagesAreBuiltInTheSuitesOrder(t *testing.T) {
+	r := &command.Recorder{Replies: map[string]command.Reply{"docker build": {}}}
+	s := &stage{engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r}}
+	p := s.peer("framework", "/c", scenarioUnchanged)
+	p.suite.Images = []hybrid.Image{{Name: "redis", Dockerfile: "r"}, {Name: "gateway", Dockerfile: "g"}}
+	if err := p.buildAll(t.Context(), io.Discard, "2026-11-25"); err != nil {
+		t.Fatal(err)
+	}
+	const build = "docker build --file /c/%s --tag hybrid.local/%s:bench-framework --progress plain --network host" +
+		" --build-arg COVERAGE=0 --build-arg UPDATE_EPOCH=2026-11-25 /c"
+	want := []string{fmt.Sprintf(build, "r", "redis"), fmt.Sprintf(build, "g", "gateway")}
+	if !slices.Equal(r.Calls(), want) {
+		t.Errorf("calls %q, want %q", r.Calls(), want)
+	}
+}
+
+func TestEndpointsLeadToNodePorts(t *testing.T) {
+	p := (&stage{}).peer("framework", "", scenarioUnchanged)
+	p.suite.Endpoints = []hybrid.Endpoint{{Name: "metrics", NodePort: 30090}, {Name: "api", NodePort: 30080, Path: "/ready"}}
+	mappings, urls, err := p.endpoints(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(mappings) != 2 || mappings[0].ContainerPort != 30090 || mappings[1].ContainerPort != 30080 || mappings[1].ListenAddress != "127.0.0.1" {
+		t.Errorf("mappings %+v", mappings)
+	}
+	if want := []string{fmt.Sprintf("http://127.0.0.1:%d/ready", mappings[1].HostPort)}; !slices.Equal(urls, want) {
+		t.Errorf("URLs %q, want %q", urls, want)
 	}
 }
 
