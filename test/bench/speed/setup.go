@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,20 +110,6 @@ func (s *stage) compareSetups(ctx context.Context, checkout, scenario string) (c
 		Side{Name: "e2e-framework", Run: framework.envFuncs}, Side{Name: "mage", Run: ours.pipeline})
 }
 
-// peer is one way to set the suite up, with images and a cluster of its own.
-type peer struct {
-	*stage
-	suite    hybrid.Suite
-	side     string
-	checkout string
-	scenario string
-	round    int
-}
-
-func (s *stage) peer(side, checkout, scenario string) *peer {
-	return &peer{stage: s, suite: infrastructure.Gateway(), side: side, checkout: checkout, scenario: scenario}
-}
-
 // checkout copies what git knows of the repository, so that a change of a line is
 // nobody's but ours.
 func (s *stage) checkout(ctx context.Context) (dir string, remove func() error, err error) {
@@ -171,69 +156,6 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, content, info.Mode().Perm()) //nolint:gosec // The path is one that git lists.
 }
 
-// next prepares a round: the change that the scenario has. It gives every side code,
-// or an epoch, that no other one has built before.
-func (p *peer) next() (epoch string, err error) {
-	p.round++
-	now := time.Now().UTC()
-	epoch = now.Format(time.DateOnly)
-	switch p.scenario {
-	case scenarioEpoch:
-		epoch = now.Format(time.RFC3339)
-	case scenarioChange:
-		text := fmt.Sprintf("package config\n\n// Round is of %s.\nvar Round = %q\n", p.side, now)
-		err = os.WriteFile(filepath.Join(p.checkout, "pkg", "gateway", "config", "round.go"), []byte(text), 0o644)
-	}
-	return epoch, err
-}
-
-// tag is the reference of one of the peer's own images.
-func (p *peer) tag(name string) string { return image.Registry + "/" + name + ":bench-" + p.side }
-
-// build is `docker build` of one image, as a script has it.
-func (p *peer) build(ctx context.Context, log io.Writer, img hybrid.Image, epoch string) error {
-	args := map[string]string{"UPDATE_EPOCH": epoch, "COVERAGE": "0"}
-	maps.Copy(args, p.buildArgs)
-	list := []string{"build", "--file", filepath.Join(p.checkout, img.Dockerfile), "--tag", p.tag(img.Name), "--progress", "plain", "--network", "host"}
-	if p.scenario == scenarioEpoch {
-		// Without a key that knows of epochs, only this makes sure of the updates.
-		list = append(list, "--no-cache")
-	}
-	for _, name := range slices.Sorted(maps.Keys(args)) {
-		list = append(list, "--build-arg", name+"="+args[name])
-	}
-	c := p.engine.Command(log, append(list, p.checkout)...)
-	c.Env = []string{"DOCKER_BUILDKIT=1"}
-	if _, err := p.engine.Runner.Run(ctx, c); err != nil {
-		return fmt.Errorf("build %s: %w", img.Name, err)
-	}
-	return nil
-}
-
-// buildAll builds one image after the other.
-func (p *peer) buildAll(ctx context.Context, log io.Writer, epoch string) error {
-	for _, img := range p.suite.Images {
-		if err := p.build(ctx, log, img, epoch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// forget removes those of the peer's images that there are.
-func (p *peer) forget(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx)
-	var errs []error
-	for _, img := range p.suite.Images {
-		present, err := p.engine.HasImage(ctx, p.tag(img.Name))
-		if present {
-			_, err = p.engine.Run(ctx, p.log, "image", "rm", "--no-prune", p.tag(img.Name))
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
 // laps measures the parts that follow each other.
 type laps struct {
 	parts       Parts
@@ -263,9 +185,13 @@ func (p *peer) options(epoch string, log io.Writer) (hybrid.Options, error) {
 	return o, err
 }
 
-// buildOnce is the Build phase alone.
+// buildOnce is the Build phase of a round alone.
 func (p *peer) buildOnce(ctx context.Context, log io.Writer) error {
-	o, err := p.options(time.Now().UTC().Format(time.DateOnly), log)
+	epoch, err := p.next()
+	if err != nil {
+		return err
+	}
+	o, err := p.options(epoch, log)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,12 @@ func TestScenariosDecideWhatIsBuilt(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(checkout, "pkg", "gateway", "config"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		s := &stage{engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r}, buildArgs: map[string]string{"BASE": "b:1"}}
+		for name, text := range map[string]string{"d": "RUN --mount=type=cache,id=m,target=/m true\n", "d.dockerignore": "*\n"} {
+			if err := os.WriteFile(filepath.Join(checkout, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := &stage{engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r}, buildArgs: map[string]string{"BASE": "b:1"}, state: t.TempDir()}
 		p := s.peer("script", checkout, c.scenario)
 		epoch, err := p.next()
 		if err != nil {
@@ -71,9 +76,19 @@ func TestScenariosDecideWhatIsBuilt(t *testing.T) {
 		if err := p.build(t.Context(), io.Discard, hybrid.Image{Name: "gateway", Dockerfile: "d"}, epoch); err != nil {
 			t.Fatal(err)
 		}
+		file, wantText := filepath.Join(checkout, "d"), "RUN --mount=type=cache,id=m,target=/m true\n"
+		if c.noCache {
+			file, wantText = filepath.Join(s.state, "script-d"), "RUN --mount=type=cache,id=bench-m,target=/m true\n"
+		}
+		if text, err := os.ReadFile(file); err != nil || string(text) != wantText {
+			t.Errorf("%s: Dockerfile %q, %v", c.scenario, text, err)
+		}
+		if text, err := os.ReadFile(file + ".dockerignore"); err != nil || string(text) != "*\n" {
+			t.Errorf("%s: ignored are %q, %v", c.scenario, text, err)
+		}
 		call := r.Calls()[0]
-		want := "--tag hybrid.local/gateway:bench-script --progress plain --network host "
-		if !strings.Contains(call, want) || !strings.HasSuffix(call, "--build-arg BASE=b:1 --build-arg COVERAGE=0 --build-arg UPDATE_EPOCH="+epoch+" "+checkout) {
+		want := "docker build --file " + file + " --tag hybrid.local/gateway:bench-script --progress plain --network host "
+		if !strings.HasPrefix(call, want) || !strings.HasSuffix(call, "--build-arg BASE=b:1 --build-arg COVERAGE=0 --build-arg UPDATE_EPOCH="+epoch+" "+checkout) {
 			t.Errorf("%s: %s", c.scenario, call)
 		}
 		if got := strings.Contains(call, "--no-cache"); got != c.noCache {
