@@ -4,6 +4,7 @@ import (
 	"io"
 	"maps"
 
+	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 )
 
@@ -22,6 +23,8 @@ type Built struct {
 	// Root is the repository, State the suite's folder in it that outlives runs,
 	// Artifacts that of the run.
 	Root, State, Artifacts string
+	// Leases is where clusters made with it are to be told of.
+	Leases cluster.Leases
 	// Out is where people read.
 	Out io.Writer
 }
@@ -30,7 +33,7 @@ type Built struct {
 func (p *Pipeline) Built() Built {
 	b := Built{
 		Engine: p.engine, Node: p.images.Node, Preloaded: p.node,
-		Root: p.o.Root, State: p.state, Artifacts: p.dir, Out: p.o.Out,
+		Root: p.o.Root, State: p.state, Artifacts: p.dir, Leases: p.inventory.Leases, Out: p.o.Out,
 	}
 	b.BuildArgs = maps.Clone(p.images.BuildArgs)
 	for name, value := range p.o.Transport {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
@@ -29,6 +30,12 @@ type Options struct {
 	Verbose bool
 	// Keep leaves the cluster running (KEEP_CLUSTER).
 	Keep bool
+	// ClusterTTL is how long a kept cluster is left alone after its last use
+	// (CLUSTER_TTL); zero means cluster.DefaultTTL.
+	ClusterTTL time.Duration
+	// Leases is the folder in which the clusters of all checkouts of the user are
+	// found; empty means that each checkout knows of its own only.
+	Leases string
 	// Plain builds the services without coverage (COVERAGE=0).
 	Plain bool
 	// NoPreload starts nodes without the suite's images (PRELOAD=0): all of them are
@@ -79,6 +86,8 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 		Out:         out,
 		Verbose:     r.flag("MAGEFILE_VERBOSE", false),
 		Keep:        r.flag("KEEP_CLUSTER", false),
+		ClusterTTL:  r.duration("CLUSTER_TTL", cluster.DefaultTTL),
+		Leases:      cluster.LeaseFolder(getenv),
 		Plain:       !r.flag("COVERAGE", true),
 		NoPreload:   !r.flag("PRELOAD", true),
 		FixedPorts:  r.flag("FIXED_PORTS", false),

@@ -163,7 +163,8 @@ func (p *Pipeline) Cluster(ctx context.Context) error {
 	return p.group(report.PhaseCluster, 0).Run(ctx,
 		task.Task{Name: "cluster.create", Run: func(ctx context.Context, h *task.Handle) error {
 			c, err := cluster.Ensure(ctx, cluster.Options{
-				Config: config, Engine: p.engine, State: p.state, Keep: p.o.Keep, FixedPorts: p.o.FixedPorts,
+				Config: config, Engine: p.engine, Suite: p.suite.Name, Checkout: p.o.Root, State: p.state,
+				Leases: p.inventory.Leases, TTL: p.o.ClusterTTL, Keep: p.o.Keep, FixedPorts: p.o.FixedPorts,
 			}, h)
 			p.cluster = c
 			if err != nil {

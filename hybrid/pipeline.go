@@ -2,11 +2,11 @@ package hybrid
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -36,6 +36,11 @@ type Pipeline struct {
 	lock     *flock.Flock
 	printer  *progress.Printer
 	recorder *report.Recorder
+
+	// inventory knows the clusters of the checkout; remark says what it cannot know,
+	// empty for nothing.
+	inventory cluster.Inventory
+	remark    string
 
 	engine   *engine.Engine
 	images   *offline.Images
@@ -67,7 +72,7 @@ func Open(ctx context.Context, suite Suite, o Options) (*Pipeline, error) {
 		o:       o,
 		started: started,
 		run:     started.UTC().Format("20060102-150405") + "-" + suite.Name,
-		state:   filepath.Join(o.Root, ".hybrid", suite.Name),
+		state:   filepath.Join(o.Root, cluster.StateFolder, suite.Name),
 	}
 	p.printer = p.newPrinter()
 	p.dir = filepath.Join(o.Artifacts, p.run)
@@ -88,9 +93,12 @@ func (p *Pipeline) open(ctx context.Context) error {
 			return fault.With(fmt.Errorf("create a folder of the run: %w", err), "make "+filepath.Dir(dir)+" writable, or set ARTIFACTS")
 		}
 	}
-	if err := p.acquire(); err != nil {
+	lock, err := cluster.Lock(p.o.Root)
+	if err != nil {
 		return err
 	}
+	p.lock = lock
+	p.inventory, p.remark = inventory(p.o)
 	if err := p.linkLatest(); err != nil {
 		return err
 	}
@@ -101,20 +109,6 @@ func (p *Pipeline) open(ctx context.Context) error {
 		task.Task{Name: "leftovers", Needs: []string{"engine"}, Run: p.reap},
 		task.Task{Name: "ports", Needs: []string{"leftovers"}, Run: p.checkPorts},
 	)
-}
-
-// acquire takes the checkout's lock: two runs in one checkout would share the
-// cluster's name and mage's generated files.
-func (p *Pipeline) acquire() error {
-	p.lock = flock.New(filepath.Join(p.o.Root, ".hybrid", "lock"))
-	ok, err := p.lock.TryLock()
-	if err != nil {
-		return fmt.Errorf("lock the checkout: %w", err)
-	}
-	if !ok {
-		return fault.With(errors.New("another run is at work in this checkout"), "wait for it to end, or run in a second checkout")
-	}
-	return nil
 }
 
 // linkLatest points <artifacts>/latest at this run.
@@ -183,15 +177,21 @@ func (p *Pipeline) decideImages(ctx context.Context, h *task.Handle) error {
 	return nil
 }
 
-// reap deletes the cluster that a killed run of this checkout left behind.
+// reap deletes the clusters that killed runs of this checkout left behind, and those
+// that were kept and have expired.
 func (p *Pipeline) reap(ctx context.Context, h *task.Handle) error {
-	name, err := cluster.Reap(ctx, p.state, h)
+	done, err := p.inventory.Reap(ctx, h)
 	if err != nil {
 		return fault.With(err, "mage down")
 	}
-	if name != "" {
-		h.Detail("deleted %s, left by a run that was killed", name)
+	var remarks []string
+	for _, o := range done {
+		remarks = append(remarks, "deleted "+o.Name+": "+o.Reason)
 	}
+	if p.remark != "" {
+		remarks = append(remarks, p.remark)
+	}
+	h.Detail("%s", strings.Join(remarks, "; "))
 	return nil
 }
 

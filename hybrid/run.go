@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/mod/modfile"
 
-	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
 	"github.com/hybrid-e2e/hybrid/hybrid/diagnose"
@@ -225,17 +224,26 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 	timeline = p.recorder.Finish(result(ctx, err), err)
 	err = errors.Join(err, timeline.Save(p.dir))
 	p.tell(timeline, err)
-	if p.lock != nil {
-		_ = p.lock.Unlock() // the process ends soon, which unlocks as well
-	}
+	p.Release()
 	return err
+}
+
+// Release lets go of the checkout. Only a caller that ends a run without Close needs
+// it, and only when its process goes on.
+func (p *Pipeline) Release() {
+	if p.lock != nil {
+		_ = p.lock.Unlock() // The process ends soon, which unlocks as well.
+	}
 }
 
 // teardown deletes the cluster unless it is to be kept. It runs on a context of
 // its own: a run that was stopped still leaves nothing behind.
 func (p *Pipeline) teardown(ctx context.Context) error {
-	if p.cluster == nil || (p.cluster.Kept() && !p.failedCreation() && !p.abandoned) {
+	if p.cluster == nil {
 		return nil
+	}
+	if p.cluster.Kept() && !p.failedCreation() && !p.abandoned {
+		return p.cluster.Used()
 	}
 	return p.group(report.PhaseTeardown, 0).Run(context.WithoutCancel(ctx), task.Task{
 		Name: "cluster.delete", Run: func(ctx context.Context, h *task.Handle) error {
@@ -248,10 +256,3 @@ func (p *Pipeline) teardown(ctx context.Context) error {
 // failedCreation tells whether the cluster never came to work: such a one is
 // deleted even when it was to be kept.
 func (p *Pipeline) failedCreation() bool { return p.created && p.deployer == nil }
-
-// Down deletes the cluster that this checkout has for suite, kept or not, and
-// returns its name; empty when there is none.
-func Down(ctx context.Context, suite Suite, o Options) (string, error) {
-	o = o.withDefaults()
-	return cluster.Down(ctx, filepath.Join(o.Root, ".hybrid", suite.Name), o.Out)
-}

@@ -53,14 +53,14 @@ func TestFindListsTheSuites(t *testing.T) {
 }
 
 func TestOptionsFromReportsEveryBadVariable(t *testing.T) {
-	env := map[string]string{"KEEP_CLUSTER": "maybe", "IMAGE_SOURCE": "moon", "WORKERS": "-1", "TEST_TIMEOUT": "soon", "SECURITY_EPOCH": "never", "CONTAINER_ENGINE": "lxc"}
+	env := map[string]string{"KEEP_CLUSTER": "maybe", "IMAGE_SOURCE": "moon", "WORKERS": "-1", "TEST_TIMEOUT": "soon", "SECURITY_EPOCH": "never", "CONTAINER_ENGINE": "lxc", "CLUSTER_TTL": "0"}
 	_, err := OptionsFrom("/r", func(k string) string { return env[k] }, nil)
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
 		`KEEP_CLUSTER="maybe": want 1 or 0`, `IMAGE_SOURCE="moon": want one of auto, registry, local`, `CONTAINER_ENGINE="lxc": want one of docker, podman`,
-		`WORKERS="-1": want a whole number from 0 to 9`, `TEST_TIMEOUT="soon": want a duration`, `SECURITY_EPOCH="never"`,
+		`WORKERS="-1": want a whole number from 0 to 9`, `TEST_TIMEOUT="soon": want a duration`, `CLUSTER_TTL="0": want a duration`, `SECURITY_EPOCH="never"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("lacks %q:\n%v", want, err)
@@ -74,7 +74,7 @@ func TestOptionsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	o = o.withDefaults()
-	if o.Keep || o.Plain || o.FixedPorts || o.ImageSource != "auto" || o.Artifacts != "/r/_artifacts" || o.TestTimeout != 15*time.Minute {
+	if o.Keep || o.Plain || o.FixedPorts || o.ImageSource != "auto" || o.Artifacts != "/r/_artifacts" || o.TestTimeout != 15*time.Minute || o.ClusterTTL != 12*time.Hour || o.Leases != "" {
 		t.Errorf("options %+v", o)
 	}
 }

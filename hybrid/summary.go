@@ -28,7 +28,8 @@ func (p *Pipeline) tell(timeline report.Timeline, err error) {
 		return
 	}
 	if p.cluster != nil && p.cluster.Kept() {
-		fmt.Fprintf(p.o.Out, "cluster kept: KUBECONFIG=%s (delete it with: mage down)\n", p.cluster.Kubeconfig)
+		fmt.Fprintf(p.o.Out, "cluster kept until %s: KUBECONFIG=%s (delete it with: mage down)\n",
+			p.cluster.Expires().Local().Format("2006-01-02 15:04"), p.cluster.Kubeconfig)
 	}
 }
 
@@ -66,7 +67,9 @@ func (p *Pipeline) offer() {
 	}
 	fmt.Fprintf(p.o.Out, "  %-20s %s\n", "KUBECONFIG", p.env.Kubeconfig)
 	fmt.Fprintf(p.o.Out, "  %-20s %s\n", EnvironmentVariable, p.environmentFile())
-	fmt.Fprintln(p.o.Out, "  delete it with: mage down")
+	if p.cluster.Kept() {
+		fmt.Fprintf(p.o.Out, "  it is kept until %s; delete it with: mage down\n", p.cluster.Expires().Local().Format("2006-01-02 15:04"))
+	}
 }
 
 // failures lists what did not succeed, one line per spec and one for its reason.

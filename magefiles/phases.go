@@ -30,8 +30,3 @@ func Deploy(ctx context.Context) error {
 	mg.CtxDeps(ctx, Load)
 	return failed("deploy", session.Step(ctx, (*hybrid.Pipeline).Deploy))
 }
-
-// Down deletes the clusters that this checkout made, kept ones too.
-func Down(ctx context.Context) error {
-	return failed("down", session.Down(ctx))
-}

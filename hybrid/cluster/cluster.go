@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/process"
 )
 
 // Timeouts of the cluster phase. Creation takes about 20 s on two idle cores;
@@ -24,14 +26,25 @@ const (
 	deleteTimeout = time.Minute
 )
 
+// DefaultTTL is how long a kept cluster is left alone after its last use: until the
+// next morning, but not until the next week.
+const DefaultTTL = 12 * time.Hour
+
 // Options say which cluster is wanted.
 type Options struct {
 	Config Config
 	Engine *engine.Engine
-	// State is the folder for the record and the kubeconfig.
+	// Suite is whose cluster it is, Checkout the absolute path of the repository.
+	Suite, Checkout string
+	// State is the absolute path of the folder for the record and the kubeconfig.
 	State string
+	// Leases is where the cluster's lease is kept; the zero value keeps none.
+	Leases Leases
 	// Keep lets the cluster outlive the run.
 	Keep bool
+	// TTL is how long a kept cluster is left alone after its last use; zero means
+	// DefaultTTL.
+	TTL time.Duration
 	// FixedPorts maps every NodePort to the same port of the host instead of a
 	// free one.
 	FixedPorts bool
@@ -50,8 +63,11 @@ type Cluster struct {
 	Difference string
 
 	engine *engine.Engine
-	state  string
+	leases Leases
+	ttl    time.Duration
 	record Record
+	// creating is closed when kind has ended; nil when it never began.
+	creating chan struct{}
 }
 
 // Ensure returns a proven cluster of the wanted configuration: the recorded one
@@ -62,21 +78,26 @@ func Ensure(ctx context.Context, o Options, out io.Writer) (*Cluster, error) {
 	c := &Cluster{
 		Kubeconfig: filepath.Join(o.State, "kubeconfig"),
 		engine:     o.Engine,
-		state:      o.State,
+		leases:     o.Leases,
+		ttl:        cmp.Or(o.TTL, DefaultTTL),
 	}
 	if err := os.MkdirAll(o.State, 0o755); err != nil {
 		return nil, fmt.Errorf("create the cluster's folder: %w", err)
 	}
-	old, err := readRecord(o.State)
+	inventory := Inventory{Checkout: o.Checkout, Leases: o.Leases, Runner: o.Engine.Runner, Now: time.Now}
+	old, err := inventory.find(o.Config.Name, o.State)
 	if err != nil {
 		return nil, err
 	}
 	if old != nil {
 		if c.Difference = c.tryReuse(ctx, *old, o, out); c.Difference == "" {
+			if err := c.Used(); err != nil {
+				return nil, err
+			}
 			return c, nil
 		}
 		fmt.Fprintf(out, "the existing cluster %s is not reused: %s\n", old.Config.Name, c.Difference)
-		if err := c.deleteRecorded(ctx, *old, out); err != nil {
+		if _, err := inventory.remove(ctx, *old, out); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +117,18 @@ func (c *Cluster) tryReuse(ctx context.Context, old Record, o Options, out io.Wr
 	case !old.Config.equal(o.Config):
 		return "its configuration differs: " + difference(old.Config, o.Config)
 	}
+	ours, foreign, err := containersOf(ctx, o.Engine, old)
+	switch {
+	case err != nil:
+		return err.Error()
+	case len(ours) != 1+old.Config.Workers:
+		return fmt.Sprintf("it has %d of its %d nodes", len(ours), 1+old.Config.Workers)
+	case len(foreign) > 0:
+		return "somebody else made nodes of its name"
+	}
 	c.record = old
+	// Earlier versions recorded less.
+	c.record.Suite, c.record.Nodes = o.Suite, nodesOf(ours)
 	if err := c.connect(); err != nil {
 		return err.Error()
 	}
@@ -136,12 +168,15 @@ func (c *Cluster) claim(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	c.record = Record{Config: o.Config, Engine: o.Engine.Kind, Owner: os.Getpid(), Started: time.Now().UTC(), Keep: o.Keep}
+	c.record = Record{
+		Config: o.Config, Suite: o.Suite, Checkout: o.Checkout, State: o.State, Engine: o.Engine.Kind,
+		Started: time.Now().UTC(), Keep: o.Keep,
+	}
 	c.record.Config.Ports = ports
 	if err := c.refuseForeign(ctx); err != nil {
 		return err
 	}
-	return c.record.save(c.state)
+	return c.Used()
 }
 
 // fresh creates the claimed cluster and proves that it works.
@@ -151,6 +186,9 @@ func (c *Cluster) fresh(ctx context.Context, out io.Writer) error {
 	if err := c.create(creating, out); err != nil {
 		return fault.With(fmt.Errorf("create cluster %s: %w", c.Name(), err), "mage doctor")
 	}
+	if err := c.recordNodes(ctx); err != nil {
+		return err
+	}
 	if err := c.connect(); err != nil {
 		return err
 	}
@@ -158,7 +196,29 @@ func (c *Cluster) fresh(ctx context.Context, out io.Writer) error {
 		return fault.With(fmt.Errorf("cluster %s does not work: %w", c.Name(), err), "mage doctor")
 	}
 	c.record.Ready = true
-	return c.record.save(c.state)
+	return c.Used()
+}
+
+// recordNodes notes which containers the cluster consists of, so that no other is ever
+// taken for one of them.
+func (c *Cluster) recordNodes(ctx context.Context) error {
+	ours, _, err := containersOf(ctx, c.engine, c.record)
+	if err != nil {
+		return err
+	}
+	if len(ours) != 1+c.record.Config.Workers {
+		return fmt.Errorf("cluster %s has %d nodes after its creation, wanted %d", c.Name(), len(ours), 1+c.record.Config.Workers)
+	}
+	c.record.Nodes = nodesOf(ours)
+	return c.Used()
+}
+
+func nodesOf(containers []engine.Container) []Node {
+	nodes := make([]Node, len(containers))
+	for i, x := range containers {
+		nodes[i] = Node{Name: x.Name, ID: x.ID}
+	}
+	return nodes
 }
 
 // refuseForeign stops before kind would: nodes of this name without a record of
@@ -194,57 +254,41 @@ func (c *Cluster) Ports() []Port { return c.record.Config.Ports }
 // Kept tells whether the cluster is meant to outlive the run.
 func (c *Cluster) Kept() bool { return c.record.Keep }
 
+// Expires is when a kept cluster may be removed by anybody; zero for one that ends
+// with its run.
+func (c *Cluster) Expires() time.Time { return c.record.Expires }
+
 // Keep makes the cluster outlive the run from now on.
 func (c *Cluster) Keep() error {
 	c.record.Keep = true
-	return c.record.save(c.state)
+	return c.Used()
+}
+
+// Used records that this process uses the cluster, and for how long it is to be left
+// alone after that.
+func (c *Cluster) Used() error {
+	c.record.Owner, c.record.LastUsed, c.record.Expires = process.Self(), time.Now().UTC(), time.Time{}
+	if c.record.Keep {
+		c.record.Expires = c.record.LastUsed.Add(c.ttl)
+	}
+	return c.record.save(c.leases)
 }
 
 // Nodes lists the names of the cluster's node containers.
-func (c *Cluster) Nodes(context.Context) ([]string, error) {
-	nodes, err := provider(c.engine.Kind, io.Discard).ListNodes(c.record.Config.Name)
+func (c *Cluster) Nodes(ctx context.Context) ([]string, error) {
+	containers, err := c.engine.Containers(ctx, clusterLabel+"="+c.Name())
 	if err != nil {
-		return nil, fmt.Errorf("list the nodes of %s: %w", c.record.Config.Name, err)
+		return nil, fmt.Errorf("list the nodes of %s: %w", c.Name(), err)
 	}
-	names := make([]string, len(nodes))
-	for i, n := range nodes {
-		names[i] = n.String()
+	names := make([]string, len(containers))
+	for i, x := range containers {
+		names[i] = x.Name
 	}
 	return names, nil
 }
 
-// Delete removes the cluster, its kubeconfig and its record. It works on a
+// Delete removes the cluster, its kubeconfig, its record and its lease. It works on a
 // context of its own, because it mostly runs when the run's has ended.
 func (c *Cluster) Delete(ctx context.Context, out io.Writer) error {
-	return c.deleteRecorded(ctx, c.record, out)
-}
-
-func (c *Cluster) deleteRecorded(ctx context.Context, r Record, out io.Writer) error {
-	return deleteRecorded(ctx, r, c.state, out)
-}
-
-func deleteRecorded(ctx context.Context, r Record, state string, out io.Writer) error {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), deleteTimeout, fmt.Errorf("not done within %s", deleteTimeout))
-	defer cancel()
-	return remove(ctx, r.Engine, r.Config.Name, filepath.Join(state, "kubeconfig"), out)
-}
-
-// Reap deletes the cluster recorded in state when its run has died without
-// deleting it. It returns the name of what it deleted, empty for nothing.
-func Reap(ctx context.Context, state string, out io.Writer) (string, error) {
-	r, err := readRecord(state)
-	if err != nil || r == nil || !r.orphaned() {
-		return "", err
-	}
-	return r.Config.Name, deleteRecorded(ctx, *r, state, out)
-}
-
-// Down deletes the cluster recorded in state, kept or not, and returns its
-// name; empty when there is no record.
-func Down(ctx context.Context, state string, out io.Writer) (string, error) {
-	r, err := readRecord(state)
-	if err != nil || r == nil {
-		return "", err
-	}
-	return r.Config.Name, deleteRecorded(ctx, *r, state, out)
+	return remove(ctx, c.engine, c.record, c.leases, c.creating, out)
 }

@@ -3,10 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
@@ -81,39 +78,6 @@ func TestKindConfig(t *testing.T) {
 	}
 }
 
-func TestRecordSurvivesAndTellsOrphans(t *testing.T) {
-	dir := t.TempDir()
-	if r, err := readRecord(dir); r != nil || err != nil {
-		t.Fatalf("an empty folder gave %v, %v", r, err)
-	}
-	want := Record{Config: config(), Engine: engine.Docker, Owner: 1, Ready: true}
-	if err := want.save(dir); err != nil {
-		t.Fatal(err)
-	}
-	got, err := readRecord(dir)
-	if err != nil || !reflect.DeepEqual(*got, want) {
-		t.Errorf("read %+v, %v", got, err)
-	}
-	if got.orphaned() {
-		t.Error("a cluster whose owner (process 1) lives counts as orphaned")
-	}
-	dead := *got
-	dead.Owner = 1 << 22 // above the kernel's largest process id
-	if !dead.orphaned() {
-		t.Error("a cluster of a dead owner does not count as orphaned")
-	}
-	dead.Keep = true
-	if dead.orphaned() {
-		t.Error("a kept cluster counts as orphaned")
-	}
-	if err := os.WriteFile(filepath.Join(dir, recordFile), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readRecord(dir); err == nil || !strings.Contains(err.Error(), recordFile) {
-		t.Errorf("a broken record: %v", err)
-	}
-}
-
 func TestPorts(t *testing.T) {
 	ctx := t.Context()
 	got, err := choosePorts(ctx, []Port{{Name: "a", Node: 30080}, {Name: "b", Node: 30081}}, false)
@@ -185,18 +149,14 @@ func TestRunKindEndsWithItsContext(t *testing.T) {
 	forever := make(chan struct{})
 	defer close(forever)
 	cancel(stopped)
-	if err := runKind(ctx, func() error { <-forever; return nil }); !errors.Is(err, stopped) {
+	if err := runKind(ctx, make(chan struct{}), func() error { <-forever; return nil }); !errors.Is(err, stopped) {
 		t.Errorf("error %v", err)
 	}
-}
-
-func TestNothingToReap(t *testing.T) {
-	if name, err := Reap(t.Context(), t.TempDir(), io.Discard); name != "" || err != nil {
-		t.Errorf("reaped %q, %v", name, err)
+	ended := make(chan struct{})
+	if err := runKind(t.Context(), ended, func() error { return stopped }); !errors.Is(err, stopped) {
+		t.Errorf("error %v", err)
 	}
-	if name, err := Down(t.Context(), t.TempDir(), io.Discard); name != "" || err != nil {
-		t.Errorf("deleted %q, %v", name, err)
-	}
+	<-ended
 }
 
 func TestNodeNames(t *testing.T) {

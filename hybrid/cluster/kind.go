@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	kind "sigs.k8s.io/kind/pkg/cluster"
@@ -94,11 +93,15 @@ func cgroupV2() bool {
 	return err == nil
 }
 
-// runKind calls kind's library, which knows no contexts: when ctx ends first,
-// the caller deletes the nodes, on which kind's own commands then fail.
-func runKind(ctx context.Context, call func() error) error {
+// runKind calls kind's library, which knows no contexts: when ctx ends first, the
+// caller deletes the nodes, on which kind's own commands then fail. The channel that
+// is closed after the call tells when it has ended.
+func runKind(ctx context.Context, ended chan<- struct{}, call func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- call() }()
+	go func() {
+		defer close(ended)
+		done <- call()
+	}()
 	select {
 	case err := <-done:
 		return err
@@ -110,7 +113,8 @@ func runKind(ctx context.Context, call func() error) error {
 // create makes the nodes and starts Kubernetes on them.
 func (c *Cluster) create(ctx context.Context, out io.Writer) error {
 	p := provider(c.engine.Kind, out)
-	return runKind(ctx, func() error {
+	c.creating = make(chan struct{})
+	return runKind(ctx, c.creating, func() error {
 		return p.Create(c.record.Config.Name,
 			kind.CreateWithV1Alpha4Config(kindConfig(c.record.Config, cgroupV2())),
 			kind.CreateWithRetain(true),
@@ -120,20 +124,6 @@ func (c *Cluster) create(ctx context.Context, out io.Writer) error {
 			kind.CreateWithDisplaySalutation(false),
 		)
 	})
-}
-
-// remove deletes the nodes of exactly one cluster and its kubeconfig.
-func remove(ctx context.Context, engineKind, name, kubeconfig string, out io.Writer) error {
-	p := provider(engineKind, out)
-	if err := runKind(ctx, func() error { return p.Delete(name, kubeconfig) }); err != nil {
-		return fmt.Errorf("delete cluster %s: %w", name, err)
-	}
-	for _, f := range []string{kubeconfig, kubeconfig + ".lock", filepath.Join(filepath.Dir(kubeconfig), recordFile)} {
-		if err := os.Remove(f); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-	}
-	return nil
 }
 
 // logger hands kind's messages to the task's output.

@@ -9,8 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/process"
 )
 
 // Port is a NodePort and the port on 127.0.0.1 that leads to it.
@@ -56,30 +57,80 @@ func (c Config) fingerprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Record says who owns a cluster. It is kept beside the cluster's kubeconfig, so
-// that a later run finds what an earlier one left, also after SIGKILL.
+// Node is a container that is a node of a cluster.
+type Node struct {
+	Name string `json:"name"`
+	// ID is the engine's, in full.
+	ID string `json:"id"`
+}
+
+// Record says whose a cluster is. It is kept beside the cluster's kubeconfig, so
+// that a later run finds what an earlier one left, also after SIGKILL; a copy of it,
+// the lease, lies where all checkouts of the user are found.
 type Record struct {
 	Config Config `json:"config"`
+	// Suite is the suite for which the cluster was made. Records of earlier
+	// versions name none, no checkout, no nodes, no owner and no end.
+	Suite string `json:"suite,omitempty"`
+	// Checkout is the absolute path of the repository, State that of the folder with
+	// the record and the kubeconfig.
+	Checkout string `json:"checkout,omitempty"`
+	State    string `json:"state,omitempty"`
 	// Engine is docker or podman.
 	Engine string `json:"engine"`
-	// Owner is the process id of the run that made the cluster.
-	Owner int `json:"owner"`
-	// Started is when its creation began.
-	Started time.Time `json:"started"`
+	// Nodes are the containers; empty until all have been created.
+	Nodes []Node `json:"nodes,omitempty"`
+	// Owner is the run that made the cluster, or that reused it last.
+	Owner process.Identity `json:"owner_process,omitzero"`
+	// Started is when its creation began, LastUsed when a run used it last.
+	Started  time.Time `json:"started"`
+	LastUsed time.Time `json:"last_used,omitzero"`
+	// Expires is when a kept cluster may be removed by anybody; zero means never.
+	Expires time.Time `json:"expires,omitzero"`
 	// Ready says that creation ended and every proof succeeded.
 	Ready bool `json:"ready"`
 	// Keep says that the cluster outlives its run on purpose.
 	Keep bool `json:"keep"`
 }
 
-// orphaned tells whether the run that made the cluster has died without
-// deleting it.
+// Standing is what may be done with a cluster.
+type Standing string
+
+// The standings. A cluster in use belongs to a run that is alive; a kept one waits
+// for the next run until it expires; an orphaned one was left by a run that is
+// gone. About one from elsewhere (another machine, or a container with process ids
+// of its own) nothing can be said here.
+const (
+	InUse     Standing = "in use"
+	Kept      Standing = "kept"
+	Expired   Standing = "expired"
+	Orphaned  Standing = "orphaned"
+	Elsewhere Standing = "elsewhere"
+)
+
+// Standing judges the cluster at a time.
+func (r Record) Standing(now time.Time) Standing {
+	switch {
+	case r.Owner.PID != 0 && !r.Owner.Here():
+		return Elsewhere
+	case r.Owner.Alive():
+		return InUse
+	case !r.Keep || !r.Ready:
+		return Orphaned
+	case !r.Expires.IsZero() && now.After(r.Expires):
+		return Expired
+	}
+	return Kept
+}
+
+// orphaned tells whether the run that made the cluster has ended without deleting
+// it. It is asked under the lock of the checkout, so that no other run can be its
+// owner: what this very process left, and what comes from elsewhere, count too.
 func (r Record) orphaned() bool {
 	if r.Keep && r.Ready {
 		return false
 	}
-	err := syscall.Kill(r.Owner, 0)
-	return errors.Is(err, syscall.ESRCH) || r.Owner == os.Getpid()
+	return !r.Owner.Alive() || r.Owner == process.Self()
 }
 
 // Name makes the name of a suite's cluster in one checkout: two checkouts never
@@ -91,21 +142,34 @@ func Name(suite, checkout string) string {
 
 const recordFile = "cluster.json"
 
-func (r Record) save(dir string) error {
+// save writes the record and its copy. A reader sees the old one or the new one,
+// never half of one.
+func (r Record) save(leases Leases) error {
+	if err := writeRecord(filepath.Join(r.State, recordFile), r); err != nil {
+		return fmt.Errorf("record the cluster: %w", err)
+	}
+	return leases.put(r)
+}
+
+func writeRecord(path string, r Record) error {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(dir, recordFile+".new")
+	tmp := path + ".new"
 	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("record the cluster: %w", err)
+		return err
 	}
-	return os.Rename(tmp, filepath.Join(dir, recordFile))
+	return os.Rename(tmp, path)
 }
 
 // readRecord returns nil without error when there is no record.
 func readRecord(dir string) (*Record, error) {
-	b, err := os.ReadFile(filepath.Join(dir, recordFile))
+	return readRecordFile(filepath.Join(dir, recordFile))
+}
+
+func readRecordFile(path string) (*Record, error) {
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -114,7 +178,7 @@ func readRecord(dir string) (*Record, error) {
 	}
 	var r Record
 	if err := json.Unmarshal(b, &r); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, recordFile), err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &r, nil
 }

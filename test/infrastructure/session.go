@@ -2,13 +2,16 @@ package infrastructure
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid"
+	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/progress"
 )
@@ -40,25 +43,79 @@ func (s *Session) Step(ctx context.Context, phase func(*hybrid.Pipeline, context
 	return s.pipeline.Step(ctx, func(ctx context.Context) error { return phase(s.pipeline, ctx) })
 }
 
-// Down deletes this checkout's cluster of every suite.
-func (*Session) Down(ctx context.Context) error {
-	var errs []error
-	for _, suite := range All() {
-		_, o, err := prepare(suite.Name)
-		if err != nil {
-			return tell(err)
-		}
-		name, err := hybrid.Down(ctx, suite, o)
-		switch {
-		case err != nil:
-			errs = append(errs, err)
-		case name != "":
-			fmt.Fprintf(o.Out, "deleted %s\n", name)
-		default:
-			fmt.Fprintf(o.Out, "no cluster of suite %s\n", suite.Name)
-		}
+// Down deletes the clusters of this checkout and names each. With all, it also deletes
+// those of other checkouts that nobody has a claim to, and names those that it leaves
+// alone.
+func (s *Session) Down(ctx context.Context, all bool) error {
+	_, o, err := prepare(defaultSuite)
+	if err != nil {
+		return tell(err)
 	}
-	return tell(errors.Join(errs...))
+	if s.pipeline != nil {
+		// The phases that ran before in this process hold the checkout.
+		s.pipeline.Release()
+	}
+	done, remark, err := hybrid.Down(ctx, o, all)
+	for _, line := range outcomes(o.Root, done) {
+		fmt.Fprintln(o.Out, line)
+	}
+	if remark != "" {
+		fmt.Fprintln(o.Out, remark)
+	}
+	return tell(err)
+}
+
+// outcomes tells what became of each cluster, one line for each.
+func outcomes(root string, done []cluster.Outcome) []string {
+	var lines []string
+	for _, o := range done {
+		line := "left alone "
+		if o.Deleted {
+			line = "deleted "
+		}
+		line += o.Name
+		if o.Suite != "" {
+			line += " (suite " + o.Suite + ")"
+		}
+		if o.Checkout != root {
+			line += " of " + o.Checkout
+		}
+		lines = append(lines, line+": "+o.Reason)
+	}
+	if len(lines) == 0 {
+		return []string{"no cluster to delete"}
+	}
+	return lines
+}
+
+// Status shows the clusters of this checkout and of the user's other ones, as a table
+// or, with asJSON, for programs.
+func Status(ctx context.Context, asJSON bool) error {
+	_, o, err := prepare(defaultSuite)
+	if err != nil {
+		return tell(err)
+	}
+	list, remark, err := hybrid.Status(ctx, o)
+	if asJSON {
+		encoder := json.NewEncoder(o.Out)
+		encoder.SetIndent("", "  ")
+		if encodeErr := encoder.Encode(list); encodeErr != nil || err == nil {
+			return tell(encodeErr)
+		}
+		// Standard output is the programs'.
+		fmt.Fprintln(os.Stderr, err)
+		return err
+	}
+	switch {
+	case len(list) > 0:
+		fmt.Fprint(o.Out, cluster.Table(list, time.Now()))
+	case err == nil:
+		fmt.Fprintln(o.Out, "there is no cluster")
+	}
+	if remark != "" {
+		fmt.Fprintln(o.Out, remark)
+	}
+	return tell(err)
 }
 
 // EndToEnd takes the suite called name from sources to tested. Whatever goes

@@ -135,7 +135,8 @@ func (s *stage) withOurs(ctx context.Context, log io.Writer, node string, worker
 ) (err error) {
 	began, marks := time.Now(), &marker{out: log}
 	c, err := cluster.Ensure(ctx, cluster.Options{
-		Config: cluster.Config{Name: s.clusterName("ours"), NodeImage: node, Workers: workers}, Engine: s.engine, State: s.state,
+		Config: cluster.Config{Name: s.clusterName("ours"), NodeImage: node, Workers: workers}, Engine: s.engine,
+		Suite: "bench", Checkout: s.root, State: s.state, Leases: s.leases,
 	}, marks)
 	if c != nil {
 		defer func() { err = errors.Join(err, c.Delete(ctx, log)) }()

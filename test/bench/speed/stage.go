@@ -24,6 +24,7 @@ type stage struct {
 	dir, state string
 	out, log   io.Writer
 	engine     *engine.Engine
+	leases     cluster.Leases
 	// node is the node image without images of the suite, preloaded the one with
 	// them; images are the references that the suite needs.
 	node, preloaded string
@@ -45,7 +46,7 @@ func run(ctx context.Context, name string, measure func(context.Context, *stage)
 	return infrastructure.Built(ctx, "gateway", func(ctx context.Context, b hybrid.Built) (err error) {
 		s := &stage{
 			rounds: n, dir: filepath.Join(b.Artifacts, "bench"), state: filepath.Join(b.State, "bench-"+name), out: b.Out,
-			engine: b.Engine, node: b.Node, preloaded: b.Preloaded, images: b.Images, buildArgs: b.BuildArgs, root: b.Root,
+			engine: b.Engine, leases: b.Leases, node: b.Node, preloaded: b.Preloaded, images: b.Images, buildArgs: b.BuildArgs, root: b.Root,
 		}
 		_, absent := os.Stat("/sys/fs/cgroup/cgroup.controllers")
 		s.failCgroupV1 = absent != nil

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Container is what the engine knows about a container.
+type Container struct {
+	ID      string `json:"Id"`
+	Name    string
+	Created time.Time
+	State   struct {
+		// Status is created, running, paused, restarting, removing, exited or dead.
+		Status string
+	}
+	Config struct {
+		Labels map[string]string
+	}
+	HostConfig struct {
+		// PortBindings maps a container's port, such as 80/tcp, to those of the host.
+		PortBindings map[string][]PortBinding
+	}
+	Mounts []Mount
+	// SizeRw is what the container wrote to its own layer, in bytes; nil unless it
+	// was asked for.
+	SizeRw *int64
+}
+
+// PortBinding is a port of the host.
+type PortBinding struct {
+	HostPort string
+}
+
+// Mount is what a container sees of the host.
+type Mount struct {
+	// Type is bind or volume.
+	Type string
+	// Name is the volume's; empty for other types.
+	Name string
+	// Source is the folder of the host.
+	Source      string
+	Destination string
+}
+
+// Containers finds containers, stopped ones too, by a label: its key, or key=value.
+// They are sorted by name.
+func (e *Engine) Containers(ctx context.Context, label string) ([]Container, error) {
+	return e.containers(ctx, label)
+}
+
+// SizedContainers is Containers with the sizes of their own layers.
+func (e *Engine) SizedContainers(ctx context.Context, label string) ([]Container, error) {
+	return e.containers(ctx, label, "--size")
+}
+
+func (e *Engine) containers(ctx context.Context, label string, inspect ...string) ([]Container, error) {
+	out, err := e.Run(ctx, nil, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label="+label)
+	if err != nil {
+		return nil, fmt.Errorf("list the containers with label %s: %w", label, err)
+	}
+	ids := strings.Fields(string(out))
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	// The client exits 1 when one has gone meanwhile, yet prints the others.
+	out, err = e.Run(ctx, nil, slices.Concat([]string{"container", "inspect"}, inspect, ids)...)
+	var found []Container
+	if jsonErr := json.Unmarshal(out, &found); jsonErr != nil {
+		return nil, errors.Join(err, fmt.Errorf("read what the engine says of its containers: %w", jsonErr))
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
+	for i := range found {
+		found[i].Name = strings.TrimPrefix(found[i].Name, "/")
+	}
+	slices.SortFunc(found, func(a, b Container) int { return strings.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// RemoveContainers stops and removes the containers with these ids, with the
+// volumes that have no name. One that has gone already is no error.
+func (e *Engine) RemoveContainers(ctx context.Context, ids ...string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := e.Run(ctx, nil, append([]string{"rm", "--force", "--volumes"}, ids...)...)
+	if err == nil {
+		return nil
+	}
+	// Some versions fail for one that is gone; what counts is whether any is left.
+	out, listErr := e.Run(ctx, nil, "ps", "--all", "--quiet", "--no-trunc")
+	if listErr != nil {
+		return errors.Join(err, listErr)
+	}
+	if left := strings.Fields(string(out)); !slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(left, id) }) {
+		return nil
+	}
+	return fmt.Errorf("remove containers: %w", err)
+}
+
+// VolumeSizes tells how many bytes each volume takes. Only docker tells it; with
+// podman the result is empty. The engine counts the files of all volumes and images,
+// which may take long where there are many: bound it by ctx.
+func (e *Engine) VolumeSizes(ctx context.Context) (map[string]int64, error) {
+	if e.Kind != Docker {
+		return nil, nil
+	}
+	out, err := e.Run(ctx, nil, "system", "df", "--verbose", "--format", "{{json .Volumes}}")
+	if err != nil {
+		return nil, fmt.Errorf("ask for the sizes of volumes: %w", err)
+	}
+	var volumes []struct{ Name, Size string }
+	if err := json.Unmarshal(out, &volumes); err != nil {
+		return nil, fmt.Errorf("read the sizes of volumes: %w", err)
+	}
+	sizes := make(map[string]int64, len(volumes))
+	for _, v := range volumes {
+		if n, err := ParseSize(v.Size); err == nil {
+			sizes[v.Name] = n
+		}
+	}
+	return sizes, nil
+}
+
+// ParseSize turns a size as docker prints it, such as 989.3MB, into bytes.
+func ParseSize(text string) (int64, error) {
+	var number float64
+	var unit string
+	if _, err := fmt.Sscanf(text, "%g%s", &number, &unit); err != nil {
+		return 0, fmt.Errorf("%q is no size: %w", text, err)
+	}
+	factor := float64(1)
+	for _, u := range []string{"B", "kB", "MB", "GB", "TB"} {
+		if unit == u {
+			return int64(number * factor), nil
+		}
+		factor *= 1000
+	}
+	return 0, fmt.Errorf("%q is no size: unknown unit %q", text, unit)
+}
