@@ -71,6 +71,11 @@ func TestDownRefusesWhileARunIsAtWork(t *testing.T) {
 		t.Errorf("error %v, next %q", err, fault.Next(err))
 	}
 	p.Release()
+	defer func() {
+		if err := p.Close(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+	}()
 	done, remark, err := Down(t.Context(), o, true)
 	if len(done) != 0 || err != nil || !strings.HasPrefix(remark, "clusters are known in their own checkout only") {
 		t.Errorf("%v, %q, %v", done, remark, err)

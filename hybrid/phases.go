@@ -36,6 +36,7 @@ const (
 func (p *Pipeline) Build(ctx context.Context) error {
 	bases, err := offline.Tasks(ctx, offline.Options{
 		Root: p.o.Root, Engine: p.engine, Runner: p.o.Runner, Source: p.images.Source, Transport: p.o.Transport,
+		Mark: p.leftover.Mark(),
 	}, p.images)
 	if err != nil {
 		return err

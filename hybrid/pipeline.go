@@ -16,6 +16,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/leftover"
 	"github.com/hybrid-e2e/hybrid/hybrid/offline"
 	"github.com/hybrid-e2e/hybrid/hybrid/progress"
 	"github.com/hybrid-e2e/hybrid/hybrid/report"
@@ -34,6 +35,7 @@ type Pipeline struct {
 	started    time.Time
 
 	lock     *flock.Flock
+	leftover *leftover.Run
 	printer  *progress.Printer
 	recorder *report.Recorder
 
@@ -99,6 +101,9 @@ func (p *Pipeline) open(ctx context.Context) error {
 	}
 	p.lock = lock
 	p.inventory, p.remark = inventory(p.o)
+	if p.leftover, err = leftover.Begin(p.notes(), p.run, p.half); err != nil {
+		return err
+	}
 	if err := p.linkLatest(); err != nil {
 		return err
 	}
@@ -160,6 +165,7 @@ func (p *Pipeline) findEngine(ctx context.Context, h *task.Handle) error {
 	if err != nil {
 		return err
 	}
+	e.Mark = p.leftover.Mark()
 	p.engine = e
 	h.Detail("%s %s", e.Kind, e.Version)
 	return nil
@@ -177,14 +183,30 @@ func (p *Pipeline) decideImages(ctx context.Context, h *task.Handle) error {
 	return nil
 }
 
-// reap deletes the clusters that killed runs of this checkout left behind, and those
-// that were kept and have expired.
+// notes is the folder in which runs of this checkout note what belongs to them.
+func (p *Pipeline) notes() string { return filepath.Join(p.o.Root, cluster.StateFolder, "runs") }
+
+// half notes what the run would leave half made if it were killed.
+func (p *Pipeline) half(n *leftover.Note) {
+	folders, images := offline.Halves(n.Mark)
+	n.Folders = append(n.Folders, folders...)
+	n.Images = append(n.Images, images...)
+}
+
+// reap removes what killed runs of this checkout left behind, processes first and
+// clusters last, and the clusters that were kept and have expired.
 func (p *Pipeline) reap(ctx context.Context, h *task.Handle) error {
+	remarks, err := leftover.Sweep(ctx, p.notes(), p.leftover, p.engine)
+	if err != nil {
+		return fault.With(err, "mage doctor")
+	}
+	for i, what := range remarks {
+		remarks[i] = "removed " + what
+	}
 	done, err := p.inventory.Reap(ctx, h)
 	if err != nil {
 		return fault.With(err, "mage down")
 	}
-	var remarks []string
 	for _, o := range done {
 		remarks = append(remarks, "deleted "+o.Name+": "+o.Reason)
 	}

@@ -195,7 +195,10 @@ func (p *Pipeline) evidence(ctx context.Context, cause error) {
 // cluster to the next command. When the phase fails, the run ends: evidence is
 // kept and a cluster that it made is deleted, unless KEEP_CLUSTER is set.
 func (p *Pipeline) Step(ctx context.Context, phase func(context.Context) error) error {
-	err := phase(ctx)
+	err := p.leftover.Busy()
+	if err == nil {
+		err = phase(ctx)
+	}
 	if err != nil {
 		p.abandoned = p.created && !p.o.Keep
 		return p.Close(ctx, err)
@@ -203,8 +206,9 @@ func (p *Pipeline) Step(ctx context.Context, phase func(context.Context) error) 
 	if p.cluster != nil && !p.cluster.Kept() {
 		err = p.cluster.Keep()
 	}
-	// Whether another phase follows is not known: what was printed must be on
-	// the terminal should the process end now.
+	// Whether another phase follows is not known, here and below.
+	err = errors.Join(err, p.leftover.Idle())
+	// What was printed must be on the terminal should the process end now.
 	p.printer.Close()
 	p.printer = p.newPrinter()
 	p.offer()
@@ -218,7 +222,7 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 	if failure != nil && ctx.Err() == nil {
 		p.evidence(ctx, failure)
 	}
-	err := errors.Join(failure, p.teardown(ctx))
+	err := errors.Join(failure, p.teardown(ctx), p.leftover.End())
 	timeline := p.recorder.Snapshot()
 	err = errors.Join(err, timeline.CheckOrder())
 	timeline = p.recorder.Finish(result(ctx, err), err)

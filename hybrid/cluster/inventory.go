@@ -14,6 +14,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/process"
 )
 
 // Inventory knows the clusters of one checkout, by their records, and those of the
@@ -213,6 +214,10 @@ func (v Inventory) reclaim(ctx context.Context, r Record, out io.Writer) (Outcom
 // remove deletes one cluster with the engine that runs it.
 func (v Inventory) remove(ctx context.Context, r Record, out io.Writer) (Outcome, error) {
 	o := Outcome{Name: r.Config.Name, Suite: r.Suite, Checkout: r.Checkout, Deleted: true, Reason: r.why(v.Now())}
+	if r.Standing(v.Now()) == InUse && r.Owner != process.Self() {
+		// Only a run that lost its lock, with the whole state folder, gets here.
+		return o, fault.With(fmt.Errorf("cluster %s is %s", r.Config.Name, o.Reason), fmt.Sprintf("let process %d end, or kill it", r.Owner.PID))
+	}
 	e, err := v.engine(ctx, r.Engine)
 	if err != nil {
 		return o, fmt.Errorf("delete cluster %s: %w", r.Config.Name, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/process"
 )
 
@@ -175,6 +176,25 @@ func TestALinkToTheCheckoutIsTheCheckout(t *testing.T) {
 	}
 	same(t, "outcomes", say(done), []string{"gateway-e2e-a true kept, and expires in 1h00m"})
 	same(t, "files", u.left(r), nil)
+}
+
+// TestARunThatLostItsLockKeepsItsCluster has the state folder removed under a run.
+func TestARunThatLostItsLockKeepsItsCluster(t *testing.T) {
+	u := newUser(t)
+	one, err := process.Of(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.record("a", "gateway", func(r *Record) { r.Keep, r.Owner = false, one })
+	v := u.inventory("a")
+	if done, err := v.Reap(t.Context(), t.Output()); len(done) != 0 || err != nil {
+		t.Errorf("reaped %v, %v", done, err)
+	}
+	_, err = v.Down(t.Context(), false, t.Output())
+	if err == nil || err.Error() != "cluster gateway-e2e-a is in use by process 1" || fault.Next(err) != "let process 1 end, or kill it" {
+		t.Errorf("error %v, next %q", err, fault.Next(err))
+	}
+	same(t, "removed", u.removed(), nil)
 }
 
 // TestOneFailureDoesNotKeepTheOthers has an engine that cannot remove one container.

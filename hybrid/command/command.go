@@ -2,20 +2,21 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// killDelay is the time between asking a process group to stop (SIGTERM) and
-// killing it. The whole pipeline promises to stop within 5 s, so one command
+// killDelay is the Grace of a command that names none. The whole pipeline promises to stop within 5 s, so one command
 // gets less than that.
 const killDelay = 3 * time.Second
 
@@ -35,6 +36,10 @@ type Command struct {
 	// Stdout receives standard output as it comes. When nil, it is collected
 	// and returned by Run.
 	Stdout io.Writer
+	// Grace is the time between asking the command's process group to stop (SIGTERM)
+	// and killing it. Zero means 3 s, and that the command is killed at once when this
+	// process dies; one that is given time of its own is asked then, too.
+	Grace time.Duration
 	// Log receives standard error, and standard output unless Stdout is set.
 	// Writes are serialised. Nil discards.
 	Log io.Writer
@@ -86,7 +91,9 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Exec is the Runner that starts real processes. Its zero value is ready.
+// Exec is the Runner that starts real processes. Its zero value is ready. On Linux a
+// process that it started does not survive this one, not even its death by SIGKILL; what
+// the process started itself does.
 type Exec struct{}
 
 // Run implements Runner.
@@ -105,8 +112,13 @@ func (Exec) Run(ctx context.Context, c Command) ([]byte, error) {
 	// A group of its own: Ctrl-C on the terminal reaches only us, and stopping
 	// the command also stops what it started.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	death := syscall.SIGKILL
+	if c.Grace > 0 {
+		death = syscall.SIGTERM
+	}
+	dieWithUs(cmd.SysProcAttr, death)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = killDelay
+	cmd.WaitDelay = cmp.Or(c.Grace, killDelay)
 
 	var collected bytes.Buffer
 	out := &sink{log: c.Log}
@@ -117,6 +129,10 @@ func (Exec) Run(ctx context.Context, c Command) ([]byte, error) {
 	default:
 		cmd.Stdout = io.MultiWriter(&collected, out)
 	}
+	// The kernel takes the end of the thread that started the process for our death. No
+	// other goroutine may run on it, and perhaps end it, as long as the process lives.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	err := cmd.Run()
 	if err == nil {
 		return collected.Bytes(), nil

@@ -34,7 +34,8 @@ type BakeOptions struct {
 // Bake runs a shell in a privileged container and makes an image of what it leaves
 // behind. The container is removed in every case.
 func (e *Engine) Bake(ctx context.Context, b BakeOptions) (err error) {
-	container := "hybrid-node-" + b.Purpose + "-" + strings.ToLower(rand.Text()[:8])
+	// A label would get into the image, and from there into every container of it.
+	container := "hybrid-node-" + b.Purpose + "-" + e.Mark + strings.ToLower(rand.Text()[:8])
 	defer func() {
 		// A run that was interrupted early has no container to remove, and its own
 		// error says more.

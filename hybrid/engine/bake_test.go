@@ -29,7 +29,7 @@ func TestBakeCommitsWhatTheShellLeaves(t *testing.T) {
 		if c.broken != "" {
 			r.Replies[c.broken] = command.Reply{Err: failed}
 		}
-		e := &Engine{Kind: Docker, CLI: "docker", Runner: r}
+		e := &Engine{Kind: Docker, CLI: "docker", Runner: r, Mark: "mark"}
 		err := e.Bake(t.Context(), BakeOptions{
 			From: "from:1", To: "to:1", Shell: []string{"-c", "true"}, Stdin: strings.NewReader("input"), Changes: []string{"CMD []"}, Purpose: "test",
 		})
@@ -38,7 +38,7 @@ func TestBakeCommitsWhatTheShellLeaves(t *testing.T) {
 		}
 		var calls []string
 		for _, call := range r.Calls() {
-			calls = append(calls, regexp.MustCompile(`hybrid-node-test-[a-z0-9]+`).ReplaceAllString(call, "NAME"))
+			calls = append(calls, regexp.MustCompile(`hybrid-node-test-mark[a-z0-9]{8}`).ReplaceAllString(call, "NAME"))
 		}
 		if !slices.Equal(calls, c.calls) {
 			t.Errorf("%s: calls\n%s\nwant\n%s", c.name, strings.Join(calls, "\n"), strings.Join(c.calls, "\n"))

@@ -51,18 +51,24 @@ type Mount struct {
 // Containers finds containers, stopped ones too, by a label: its key, or key=value.
 // They are sorted by name.
 func (e *Engine) Containers(ctx context.Context, label string) ([]Container, error) {
-	return e.containers(ctx, label)
+	return e.containers(ctx, "label="+label)
+}
+
+// MarkedContainers finds the containers that were made for a moment by the run with
+// this mark, stopped ones too.
+func (e *Engine) MarkedContainers(ctx context.Context, mark string) ([]Container, error) {
+	return e.containers(ctx, "name="+mark)
 }
 
 // SizedContainers is Containers with the sizes of their own layers.
 func (e *Engine) SizedContainers(ctx context.Context, label string) ([]Container, error) {
-	return e.containers(ctx, label, "--size")
+	return e.containers(ctx, "label="+label, "--size")
 }
 
-func (e *Engine) containers(ctx context.Context, label string, inspect ...string) ([]Container, error) {
-	out, err := e.Run(ctx, nil, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label="+label)
+func (e *Engine) containers(ctx context.Context, filter string, inspect ...string) ([]Container, error) {
+	out, err := e.Run(ctx, nil, "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
 	if err != nil {
-		return nil, fmt.Errorf("list the containers with label %s: %w", label, err)
+		return nil, fmt.Errorf("list the containers with %s: %w", filter, err)
 	}
 	ids := strings.Fields(string(out))
 	if len(ids) == 0 {

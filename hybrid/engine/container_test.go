@@ -25,6 +25,7 @@ func TestContainersByLabel(t *testing.T) {
 	for _, list := range []func() ([]Container, error){
 		func() ([]Container, error) { return e.Containers(t.Context(), "l=v") },
 		func() ([]Container, error) { return e.SizedContainers(t.Context(), "l") },
+		func() ([]Container, error) { return e.MarkedContainers(t.Context(), "m") },
 	} {
 		got, err := list()
 		if err != nil || len(got) != 2 {
@@ -44,6 +45,7 @@ func TestContainersByLabel(t *testing.T) {
 	want := []string{
 		"docker ps --all --quiet --no-trunc --filter label=l=v", "docker container inspect 2 1",
 		"docker ps --all --quiet --no-trunc --filter label=l", "docker container inspect --size 2 1",
+		"docker ps --all --quiet --no-trunc --filter name=m", "docker container inspect 2 1",
 	}
 	if !slices.Equal(r.Calls(), want) {
 		t.Errorf("calls\n%q\nwant\n%q", r.Calls(), want)

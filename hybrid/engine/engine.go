@@ -39,6 +39,9 @@ type Engine struct {
 	Version string
 	// Runner runs the client.
 	Runner command.Runner
+	// Mark is the run's: the names of containers that are made for a moment have it,
+	// so that they are found when the run was killed. Empty is for what is no run.
+	Mark string
 }
 
 // Detect finds the engine to use. An empty prefer takes the first reachable of

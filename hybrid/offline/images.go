@@ -32,6 +32,9 @@ type Options struct {
 	// so that an interrupted run compiles once. Empty means hybrid/offline below
 	// the user's cache folder.
 	Work string
+	// Mark is the run's: what is half made bears it, so that it can be found when the
+	// run was killed. Empty is for what is no run.
+	Mark string
 	// Getenv reads the environment (SSL_CERT_FILE); nil means os.Getenv.
 	Getenv func(string) string
 }
@@ -67,11 +70,11 @@ func Tasks(ctx context.Context, o Options, result *Images) ([]task.Task, error) 
 		return nil, fmt.Errorf("base images come from a registry or are local, not %q", o.Source)
 	}
 	if o.Work == "" {
-		cache, err := os.UserCacheDir()
+		work, err := workFolder()
 		if err != nil {
-			return nil, fmt.Errorf("find a folder for compiled programs: %w", err)
+			return nil, err
 		}
-		o.Work = filepath.Join(cache, "hybrid", "offline")
+		o.Work = work
 	}
 	m, err := newMaker(ctx, o)
 	if err != nil {
@@ -79,6 +82,32 @@ func Tasks(ctx context.Context, o Options, result *Images) ([]task.Task, error) 
 	}
 	return m.plan(ctx, result)
 }
+
+// workFolder is where compiled programs are kept unless Options say otherwise.
+func workFolder() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a folder for compiled programs: %w", err)
+	}
+	return filepath.Join(cache, "hybrid", "offline"), nil
+}
+
+// Halves are what Tasks leave half made when a run with this mark is killed: folders
+// and references of images. Neither needs to be there.
+func Halves(mark string) (folders, images []string) {
+	images = []string{rootImage(mark)}
+	if work, err := workFolder(); err == nil {
+		folders = []string{scratchFolder(work, mark)}
+	}
+	return folders, images
+}
+
+// rootImage is the node's root file system before the control plane is in it.
+func rootImage(mark string) string { return repository + "base/node-root:" + mark }
+
+// scratchFolder is on the file system of the work folder, into which what is complete
+// is moved.
+func scratchFolder(work, mark string) string { return filepath.Join(work, "scratch-"+mark) }
 
 // plan asks the engine once for all references.
 func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {

@@ -168,10 +168,14 @@ func (m *maker) buildTask(name string, s standIn, need string) task.Task {
 // scratch makes a folder in the work folder that remove deletes with everything
 // in it.
 func (m *maker) scratch(pattern string) (dir string, remove func(), err error) {
-	if err := os.MkdirAll(m.Work, 0o755); err != nil {
+	parent := m.Work
+	if m.Mark != "" {
+		parent = scratchFolder(m.Work, m.Mark)
+	}
+	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return "", nil, fmt.Errorf("make the work folder: %w", err)
 	}
-	dir, err = os.MkdirTemp(m.Work, pattern)
+	dir, err = os.MkdirTemp(parent, pattern)
 	if err != nil {
 		return "", nil, fmt.Errorf("make a work folder: %w", err)
 	}

@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -63,7 +64,7 @@ func (m *maker) makeNode(ctx context.Context, h *task.Handle) error {
 	}
 	h.Status("root file system")
 	// A tag of this run alone: another one may be making the same image.
-	unpacked := repository + "base/node-root:" + strings.ToLower(rand.Text())
+	unpacked := rootImage(cmp.Or(m.Mark, strings.ToLower(rand.Text())))
 	err = m.Engine.Build(ctx, engine.BuildOptions{
 		Dockerfile: filepath.Join(m.Root, m.node.dockerfile), Context: buildContext, Tag: unpacked,
 		Args:   map[string]string{m.node.baseArg: m.node.base, "KUBERNETES_VERSION": KubernetesVersion},
