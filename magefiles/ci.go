@@ -33,3 +33,12 @@ func CI(ctx context.Context) error {
 	mg.CtxDeps(ctx, Test)
 	return failed("ci", infrastructure.EndToEndAll(ctx))
 }
+
+// Soak runs a suite n times in a row, SUITE or the Gateway's: a table of times and disk use.
+// Every run has a process of its own. Any failure fails the soak, and so does disk use
+// that still grows after the fifth run. Ctrl-C ends it with the table so far.
+func Soak(ctx context.Context, n int,
+	keepGoing *bool, // go on after a run that failed; the soak fails all the same
+) error {
+	return failed("soak", infrastructure.Soak(ctx, n, keepGoing != nil && *keepGoing))
+}

@@ -2,9 +2,7 @@ package engine
 
 import (
 	"errors"
-	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
@@ -81,33 +79,6 @@ func TestRemoveContainers(t *testing.T) {
 		}
 		if len(r.Calls()) != c.calls {
 			t.Errorf("%s: calls %q", name, r.Calls())
-		}
-	}
-}
-
-func TestVolumeSizes(t *testing.T) {
-	e, _ := docker(map[string]command.Reply{
-		"docker system df --verbose --format '{{json .Volumes}}'": {Stdout: `[{"Name":"a","Size":"989.3MB"},{"Name":"b","Size":"N/A"},{"Name":"c","Size":"0B"}]`},
-	})
-	got, err := e.VolumeSizes(t.Context())
-	if err != nil || !maps.Equal(got, map[string]int64{"a": 989300000, "c": 0}) {
-		t.Errorf("%v, %v", got, err)
-	}
-	e.Kind = Podman
-	if got, err := e.VolumeSizes(t.Context()); got != nil || err != nil {
-		t.Errorf("podman: %v, %v", got, err)
-	}
-}
-
-func TestParseSize(t *testing.T) {
-	for text, want := range map[string]int64{"0B": 0, "12B": 12, "1.5kB": 1500, "3.31MB": 3310000, "2GB": 2e9, "1.25TB": 1250e9} {
-		if got, err := ParseSize(text); got != want || err != nil {
-			t.Errorf("%s: %d, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "N/A", "12", "12KiB", "MB"} {
-		if got, err := ParseSize(text); err == nil || !strings.Contains(err.Error(), "is no size") {
-			t.Errorf("%q: %d, %v", text, got, err)
 		}
 	}
 }
