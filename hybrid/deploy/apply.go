@@ -113,6 +113,9 @@ func (d *Deployer) apply(ctx context.Context, o Object) error {
 		}
 		return err
 	}
+	// What is waited for is this object, not an older state of it.
+	o.SetUID(result.GetUID())
+	o.SetGeneration(result.GetGeneration())
 	if taken := takenIn(o.GetKind()); taken != nil && !taken(result) {
 		return d.await(ctx, o, taken)
 	}

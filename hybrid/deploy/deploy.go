@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -55,6 +56,10 @@ type Deployer struct {
 	typed   kubernetes.Interface
 	dynamic dynamic.Interface
 	mapper  meta.ResettableRESTMapper
+
+	mu sync.Mutex
+	// views are those in use, by namespace.
+	views map[string]*sharedView
 }
 
 // New makes the clients; it talks to nobody yet.
@@ -92,7 +97,7 @@ func assemble(o Options, typed kubernetes.Interface, dyn dynamic.Interface, mapp
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	return &Deployer{o: o, typed: typed, dynamic: dyn, mapper: mapper}
+	return &Deployer{o: o, typed: typed, dynamic: dyn, mapper: mapper, views: map[string]*sharedView{}}
 }
 
 // kubectl is a command line for people, against the deployer's cluster.

@@ -109,6 +109,10 @@ func (c *cluster) patch(action clienttesting.Action) (bool, runtime.Object, erro
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.applied = append(c.applied, title(u.GetKind(), u.GetNamespace(), u.GetName()))
+	if u.GetKind() == "Deployment" {
+		u.SetUID("d1")
+		u.SetGeneration(1)
+	}
 	if c.onApply != nil {
 		if err := c.onApply(u); err != nil {
 			return true, nil, err

@@ -57,8 +57,13 @@ func (b *barrier) judge(now time.Time) verdict {
 			continue
 		}
 		d := b.view.deployment(e.Namespace, e.Name)
-		if d == nil {
+		if d == nil || d.UID != o.GetUID() {
 			e.Reason = "it does not exist"
+			result.missing = append(result.missing, e)
+			continue
+		}
+		if d.Generation < o.GetGeneration() {
+			e.Reason = notBegun
 			result.missing = append(result.missing, e)
 			continue
 		}

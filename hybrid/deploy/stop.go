@@ -35,6 +35,8 @@ func (d *Deployer) Stop(ctx context.Context, log io.Writer, deployments ...strin
 	if err != nil {
 		return cause(ctx, fault.With(err, d.kubectl("get nodes")))
 	}
+	changed, end := v.listen()
+	defer end()
 	start := time.Now()
 	selectors := map[string]labels.Selector{}
 	for _, name := range deployments {
@@ -57,7 +59,7 @@ func (d *Deployer) Stop(ctx context.Context, log io.Writer, deployments ...strin
 		if len(left) == 0 {
 			break
 		}
-		if wait(limited, v.changed, 0) != nil {
+		if wait(limited, changed, 0) != nil {
 			return cause(ctx, fault.With(
 				fmt.Errorf("pods of stopped Deployments are still there after %s: %s", d.o.Timeout, strings.Join(left, ", ")),
 				d.kubectl("--namespace "+d.o.Namespace+" describe pods "+strings.Join(left, " "))))

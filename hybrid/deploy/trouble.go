@@ -20,6 +20,9 @@ const (
 	crashes = 3
 )
 
+// notBegun is what a Deployment lacks whose newest specification nobody has seen.
+const notBegun = "the rollout has not begun"
+
 // trouble is a state in which waiting longer cannot help, once it has lasted
 // for grace.
 type trouble struct {
@@ -117,7 +120,7 @@ func unfinished(d *appsv1.Deployment) string {
 	}
 	switch s := d.Status; {
 	case s.ObservedGeneration < d.Generation:
-		return "the rollout has not begun"
+		return notBegun
 	case s.UpdatedReplicas < want:
 		return fmt.Sprintf("%d of %d pods are updated", s.UpdatedReplicas, want)
 	case s.Replicas > s.UpdatedReplicas:

@@ -3,8 +3,10 @@ package deploy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +18,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	appslisters "k8s.io/client-go/listers/apps/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
-	discoverylisters "k8s.io/client-go/listers/discovery/v1"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -25,14 +26,47 @@ const revisionAnnotation = "deployment.kubernetes.io/revision"
 
 // view is a copy of a namespace's state that watches keep current.
 type view struct {
-	// changed gets a value after something changed; several changes may be one.
-	changed chan struct{}
+	mu sync.Mutex
+	// listeners get a value after something changed; several changes may be one.
+	listeners map[chan struct{}]bool
 
 	deployments appslisters.DeploymentLister
-	replicaSets appslisters.ReplicaSetLister
 	pods        corelisters.PodLister
-	events      corelisters.EventLister
-	slices      discoverylisters.EndpointSliceLister
+	// What belongs to something is looked up by that: all workloads look at a view with
+	// every change, so that a search would take the square of their number.
+	setsOf, podsOf, eventsOf, slicesOf cache.Indexer
+}
+
+// byOwner names the index.
+const byOwner = "owner"
+
+// owner gives the key under which an object is looked up: the UID of what controls it,
+// that of what an event is about, the Service of endpoints.
+func owner(object any) ([]string, error) {
+	switch o := object.(type) {
+	case *corev1.Event:
+		return []string{string(o.InvolvedObject.UID)}, nil
+	case *discoveryv1.EndpointSlice:
+		return []string{o.Namespace + "/" + o.Labels[discoveryv1.LabelServiceName]}, nil
+	case metav1.Object:
+		if controller := metav1.GetControllerOf(o); controller != nil {
+			return []string{string(controller.UID)}, nil
+		}
+	}
+	return nil, nil
+}
+
+// owned are the objects with the key; their order is not fixed.
+func owned[T any](indexer cache.Indexer, key string) []T {
+	// The only error is that of an index which does not exist.
+	found, _ := indexer.ByIndex(byOwner, key)
+	objects := make([]T, 0, len(found))
+	for _, f := range found {
+		if object, ok := f.(T); ok {
+			objects = append(objects, object)
+		}
+	}
+	return objects
 }
 
 // watchNamespace starts the watches and waits for their first answer. They end
@@ -42,29 +76,25 @@ type view struct {
 // them.
 func watchNamespace(ctx context.Context, client kubernetes.Interface, namespace string, onPod func(*corev1.Pod)) (*view, func(), error) {
 	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(namespace))
-	v := &view{
-		changed:     make(chan struct{}, 1),
-		deployments: factory.Apps().V1().Deployments().Lister(),
-		replicaSets: factory.Apps().V1().ReplicaSets().Lister(),
-		pods:        factory.Core().V1().Pods().Lister(),
-		events:      factory.Core().V1().Events().Lister(),
-		slices:      factory.Discovery().V1().EndpointSlices().Lister(),
-	}
+	v := &view{listeners: map[chan struct{}]bool{}}
+	deployments, sets := factory.Apps().V1().Deployments(), factory.Apps().V1().ReplicaSets()
+	pods, events := factory.Core().V1().Pods(), factory.Core().V1().Events()
+	endpoints := factory.Discovery().V1().EndpointSlices()
 	for _, informer := range []cache.SharedIndexInformer{
-		factory.Apps().V1().Deployments().Informer(),
-		factory.Apps().V1().ReplicaSets().Informer(),
-		factory.Core().V1().Pods().Informer(),
-		factory.Core().V1().Events().Informer(),
-		factory.Discovery().V1().EndpointSlices().Informer(),
+		deployments.Informer(), sets.Informer(), pods.Informer(), events.Informer(), endpoints.Informer(),
 	} {
-		if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(o any) { v.seen(o, onPod) },
 			UpdateFunc: func(_, o any) { v.seen(o, onPod) },
 			DeleteFunc: func(o any) { v.seen(o, onPod) },
-		}); err != nil {
+		})
+		if err = errors.Join(err, informer.AddIndexers(cache.Indexers{byOwner: owner})); err != nil {
 			return nil, factory.Shutdown, fmt.Errorf("watch namespace %s: %w", namespace, err)
 		}
 	}
+	v.deployments, v.pods = deployments.Lister(), pods.Lister()
+	v.setsOf, v.podsOf = sets.Informer().GetIndexer(), pods.Informer().GetIndexer()
+	v.eventsOf, v.slicesOf = events.Informer().GetIndexer(), endpoints.Informer().GetIndexer()
 	factory.StartWithContext(ctx)
 	if result := factory.WaitForCacheSyncWithContext(ctx); result.Err != nil {
 		return nil, factory.Shutdown, fmt.Errorf("watch namespace %s: the API server gave no first answer: %w", namespace, result.Err)
@@ -76,9 +106,27 @@ func (v *view) seen(object any, onPod func(*corev1.Pod)) {
 	if pod, ok := object.(*corev1.Pod); ok && onPod != nil {
 		onPod(pod)
 	}
-	select {
-	case v.changed <- struct{}{}:
-	default:
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for listener := range v.listeners {
+		select {
+		case listener <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// listen tells of changes from now on, until the function returned is called. Whoever
+// listens first and looks then misses none.
+func (v *view) listen() (changed <-chan struct{}, end func()) {
+	listener := make(chan struct{}, 1)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.listeners[listener] = true
+	return listener, func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		delete(v.listeners, listener)
 	}
 }
 
@@ -95,20 +143,16 @@ func (v *view) deployment(namespace, name string) *appsv1.Deployment {
 // Pods that an older revision left, or that are on their way out, say nothing
 // about what was just deployed.
 func (v *view) current(d *appsv1.Deployment) []*corev1.Pod {
-	sets, _ := v.replicaSets.ReplicaSets(d.Namespace).List(labels.Everything())
 	var newest *appsv1.ReplicaSet
-	for _, s := range sets {
-		if metav1.IsControlledBy(s, d) && s.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation] {
+	for _, s := range owned[*appsv1.ReplicaSet](v.setsOf, string(d.UID)) {
+		if s.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation] {
 			newest = s
 		}
 	}
 	if newest == nil {
 		return nil
 	}
-	all, _ := v.pods.Pods(d.Namespace).List(labels.Everything())
-	return sortedPods(all, func(p *corev1.Pod) bool {
-		return metav1.IsControlledBy(p, newest) && p.DeletionTimestamp == nil
-	})
+	return sortedPods(owned[*corev1.Pod](v.podsOf, string(newest.UID)), func(p *corev1.Pod) bool { return p.DeletionTimestamp == nil })
 }
 
 // selected lists the pods that a selector matches, sorted by name; those on
@@ -132,9 +176,8 @@ func sortedPods(pods []*corev1.Pod, keep func(*corev1.Pod) bool) []*corev1.Pod {
 // readyEndpoints counts the ready addresses of a Service, those of pods that
 // are ending left out.
 func (v *view) readyEndpoints(namespace, service string) int {
-	all, _ := v.slices.EndpointSlices(namespace).List(labels.SelectorFromSet(labels.Set{discoveryv1.LabelServiceName: service}))
 	count := 0
-	for _, slice := range all {
+	for _, slice := range owned[*discoveryv1.EndpointSlice](v.slicesOf, namespace+"/"+service) {
 		for _, e := range slice.Endpoints {
 			if e.Conditions.Ready != nil && !*e.Conditions.Ready {
 				continue
@@ -154,10 +197,9 @@ func (v *view) readyEndpoints(namespace, service string) int {
 // mountFailure is the newest message about a volume that a pod cannot mount;
 // empty when there is none.
 func (v *view) mountFailure(pod *corev1.Pod) string {
-	all, _ := v.events.Events(pod.Namespace).List(labels.Everything())
 	var newest *corev1.Event
-	for _, e := range all {
-		if e.InvolvedObject.UID != pod.UID || e.Reason != "FailedMount" {
+	for _, e := range owned[*corev1.Event](v.eventsOf, string(pod.UID)) {
+		if e.Reason != "FailedMount" {
 			continue
 		}
 		if newest == nil || newest.LastTimestamp.Before(&e.LastTimestamp) {

@@ -37,11 +37,14 @@ func (d *Deployer) Workload(ctx context.Context, log io.Writer, folder string) e
 // ready is the barrier: it returns when nothing is missing.
 func (d *Deployer) ready(ctx context.Context, log io.Writer, objects []Object) error {
 	limited, cancel := context.WithTimeout(ctx, d.o.Timeout)
-	v, stopped, err := watchNamespace(limited, d.typed, namespaceOfAll(objects), nil)
-	defer func() { cancel(); stopped() }()
+	defer cancel()
+	v, release, err := d.share(limited, namespaceOfAll(objects))
+	defer release()
 	if err != nil {
 		return cause(ctx, fault.With(err, d.kubectl("get nodes")))
 	}
+	changed, end := v.listen()
+	defer end()
 	b := newBarrier(v, objects)
 	for said := ""; ; {
 		state := b.judge(time.Now())
@@ -55,7 +58,7 @@ func (d *Deployer) ready(ctx context.Context, log io.Writer, objects []Object) e
 			said = now
 			_, _ = fmt.Fprintf(log, "waiting: %s\n", now)
 		}
-		if wait(limited, v.changed, state.again) != nil {
+		if wait(limited, changed, state.again) != nil {
 			if err := context.Cause(ctx); err != nil {
 				return err
 			}
