@@ -1,9 +1,7 @@
 package load
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +24,12 @@ const namespace = "k8s.io"
 
 // snapshotter is the one that Kind's nodes use.
 const snapshotter = "overlayfs"
+
+// How long nodes may take to know what they were given, and how often they are asked.
+const (
+	settleTimeout = 5 * time.Second
+	settleEvery   = 100 * time.Millisecond
+)
 
 // Options say what goes where.
 type Options struct {
@@ -165,42 +169,24 @@ func (l *loader) missing(ctx context.Context) (refs, nodes []string, err error) 
 	return refs, nodes, nil
 }
 
-// ask prints for each reference what the node tells about it, if it holds it; one call
-// for all of them, since each call into a node takes a tenth of a second. A node that
-// still unpacks the images that it starts with is waited for.
+// ask lists the images of a node with one call, however many there are. A node that
+// still unpacks the images that it starts with is waited for. The crictl of the node
+// image that is made locally knows one form only, which is not JSON.
 const ask = `if [ -e /kind/preloaded-files.tar ]; then systemctl start preloaded.service || exit; fi
-present=$(ctr --namespace k8s.io images ls -q) || exit
-for ref do
-  if printf '%s\n' "$present" | grep -Fqx "$ref"; then
-    printf '{"ref":"%s"}\n' "$ref"
-    crictl inspecti "$ref" || exit
-  fi
-done`
+crictl images --output json 2>/dev/null || crictl images`
 
-// holds maps each wanted reference that a node has to the digest of its
-// configuration, which is the engine's image id.
+// holds maps the references that a node has to the digests of their configurations,
+// which are the engine's image ids.
 func (l *loader) holds(ctx context.Context, node string) (map[string]string, error) {
-	out, err := l.Engine.Run(ctx, nil, append([]string{"exec", node, "/bin/sh", "-c", ask, "ask"}, l.Refs...)...)
+	out, err := l.Engine.Run(ctx, nil, "exec", node, "/bin/sh", "-c", ask)
 	if err != nil {
 		return nil, fmt.Errorf("ask node %s for its images: %w", node, err)
 	}
-	held, ref := map[string]string{}, ""
-	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var answer struct {
-			Ref    string
-			Status struct{ ID string }
-		}
-		switch err := d.Decode(&answer); {
-		case errors.Is(err, io.EOF):
-			return held, nil
-		case err != nil:
-			return nil, fmt.Errorf("read what node %s tells about its images: %w", node, err)
-		case answer.Ref != "":
-			ref = answer.Ref
-		default:
-			held[ref] = answer.Status.ID
-		}
+	held, err := listed(out)
+	if err != nil {
+		return nil, fmt.Errorf("read what node %s tells about its images: %w", node, err)
 	}
+	return held, nil
 }
 
 // stream saves the images once and feeds every node at the same time, without the
@@ -267,7 +253,7 @@ func (l *loader) verify(ctx context.Context, h *task.Handle) error {
 		h.Cached("%d digests on %d nodes", len(l.Refs), len(l.Nodes))
 		return nil
 	}
-	missing, nodes, err := l.missing(ctx)
+	missing, nodes, err := l.settled(ctx)
 	if err != nil {
 		return err
 	}
@@ -276,6 +262,25 @@ func (l *loader) verify(ctx context.Context, h *task.Handle) error {
 	}
 	h.Detail("%d digests on %d nodes", len(l.Refs), len(l.Nodes))
 	return nil
+}
+
+// settled is what is missing for good. What kubelet knows of images follows what was
+// imported by an event of containerd, which takes a moment and can be watched by nobody.
+func (l *loader) settled(ctx context.Context) (refs, nodes []string, err error) {
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	for late := time.After(settleTimeout); ; {
+		if refs, nodes, err = l.missing(ctx); err != nil || len(refs) == 0 {
+			return refs, nodes, err
+		}
+		select {
+		case <-late:
+			return refs, nodes, nil
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
 }
 
 type countingWriter struct {

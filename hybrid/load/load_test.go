@@ -1,10 +1,13 @@
 package load
 
 import (
+	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -16,7 +19,7 @@ import (
 
 const (
 	ref  = "hybrid.local/a:1"
-	held = `{"ref":"` + ref + `"}` + "\n" + `{"status":{"id":"sha256:aa"}}`
+	held = "sha256:bb 7 [registry.k8s.io/pause:3]\nsha256:aa 7 [" + ref + " hybrid.local/b:1]\n"
 )
 
 func inspected(epoch string) string {
@@ -31,7 +34,10 @@ func run(t *testing.T, r *command.Recorder) error {
 		Refs:   []string{ref},
 		Now:    time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
 	}
-	return task.Group{Phase: "load"}.Run(t.Context(), Tasks(o)...)
+	var err error
+	// A node that never knows an image is waited for, in no time.
+	synctest.Test(t, func(t *testing.T) { err = task.Group{Phase: "load"}.Run(t.Context(), Tasks(o)...) })
+	return err
 }
 
 func TestNothingIsSentWhenEveryNodeHoldsTheDigest(t *testing.T) {
@@ -46,6 +52,94 @@ func TestNothingIsSentWhenEveryNodeHoldsTheDigest(t *testing.T) {
 	for _, call := range r.Calls() {
 		if strings.HasPrefix(call, "docker save") {
 			t.Errorf("saved although nothing was missing: %s", call)
+		}
+	}
+}
+
+// lateNode answers like the Recorder, but what it lists has the image only from the
+// given call on.
+type lateNode struct {
+	*command.Recorder
+	asked, from int
+}
+
+func (n *lateNode) Run(ctx context.Context, c command.Command) ([]byte, error) {
+	out, err := n.Recorder.Run(ctx, c)
+	if slices.Contains(c.Args, ask) {
+		if n.asked++; n.asked < n.from {
+			return nil, err
+		}
+	}
+	return out, err
+}
+
+func TestANodeIsAskedOnceForAllImages(t *testing.T) {
+	second := strings.ReplaceAll(ref, "/a:", "/b:")
+	both := `[{"Id":"sha256:aa","RepoTags":["` + ref + `","` + second + `"],"Config":{"Labels":{"io.hybrid.security-epoch":"2026-11-23"}}}]`
+	for _, c := range []struct {
+		name string
+		from int
+		want []string
+	}{
+		{"there", 1, []string{"ask"}},
+		{"sent", 2, []string{"ask", "snapshots", "save", "import", "ask"}},
+		{"known late", 4, []string{"ask", "snapshots", "save", "import", "ask", "ask", "ask"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &command.Recorder{Replies: map[string]command.Reply{
+					"docker image inspect " + ref + " " + second:                                           {Stdout: both},
+					command.Command{Args: []string{"docker", "exec", "n1", "/bin/sh", "-c", ask}}.String(): {Stdout: held},
+					"docker exec n1 ctr": {},
+					"docker save " + ref + " " + second: {Stdout: string(archive(t,
+						file{name: "c.json", content: "{}"},
+						file{name: "manifest.json", content: `[{"Config":"c.json","RepoTags":["` + ref + `","` + second + `"],"Layers":[]}]`}))},
+					"docker exec --interactive n1 ctr": {},
+				}}
+				began := time.Now()
+				err := task.Group{Phase: "load"}.Run(t.Context(), Tasks(Options{
+					Engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: &lateNode{Recorder: r, from: c.from}},
+					Nodes:  []string{"n1"}, Refs: []string{ref, second}, Now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
+				})...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if took, want := time.Since(began), time.Duration(max(0, c.from-2))*settleEvery; took != want {
+					t.Errorf("took %s, want %s", took, want)
+				}
+				var got []string
+				for _, call := range r.Calls() {
+					for _, word := range []string{"save", "import", "snapshots", "crictl"} {
+						if strings.Contains(call, word) && !strings.HasPrefix(call, "docker image") {
+							got = append(got, strings.ReplaceAll(word, "crictl", "ask"))
+						}
+					}
+				}
+				slices.Sort(got[min(2, len(got)):min(4, len(got))]) // Saving and importing run at the same time.
+				want := slices.Clone(c.want)
+				slices.Sort(want[min(2, len(want)):min(4, len(want))])
+				if !slices.Equal(got, want) {
+					t.Errorf("calls %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestListed(t *testing.T) {
+	want := map[string]string{"r/a:1": "sha256:aa", "r/b:1": "sha256:bb", "r/b:2": "sha256:bb"}
+	for name, out := range map[string]string{
+		"crictl": `{"images":[{"id":"sha256:aa","repoTags":["r/a:1"],"size":"7"},{"id":"sha256:bb","repoTags":["r/b:1","r/b:2"]},{"id":"sha256:cc","repoTags":[]}]}`,
+		"lines":  "sha256:aa 7 [r/a:1]\nsha256:bb 8 [r/b:1 r/b:2]\n",
+	} {
+		got, err := listed([]byte(out))
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	for out, want := range map[string]string{"{": "unexpected end of JSON input", "sha256:aa 7": `line "sha256:aa 7" is not an image`} {
+		if _, err := listed([]byte(out)); err == nil || err.Error() != want {
+			t.Errorf("%q: error %v, want %s", out, err, want)
 		}
 	}
 }
