@@ -61,10 +61,8 @@ func (p *Pipeline) Build(ctx context.Context) error {
 		})
 		return fault.With(err, "mend the specs, then mage build")
 	}})
+	tasks = append(tasks, p.preload(plans)...)
 	if err := p.group(report.PhaseBuild, buildLimit()).Run(ctx, tasks...); err != nil {
-		return err
-	}
-	if err := p.preload(ctx, plans); err != nil {
 		return err
 	}
 	p.plans, p.specs = plans, binary
@@ -72,20 +70,25 @@ func (p *Pipeline) Build(ctx context.Context) error {
 }
 
 // preload decides the node image of the cluster: one that starts with the images,
-// which is made once for all that do not change with the code.
-func (p *Pipeline) preload(ctx context.Context, plans []image.Plan) error {
+// which is made once for all that do not change with the code. It needs the images, and
+// does not wait for the specs.
+func (p *Pipeline) preload(plans []image.Plan) []task.Task {
 	p.node = p.images.Node
 	if p.o.NoPreload {
 		return nil
 	}
+	var needs []string
 	o := load.PreloadOptions{Engine: p.engine, Node: p.images.Node, Changes: offline.NodeEntry()}
 	for i, plan := range plans {
+		needs = append(needs, plan.TaskName())
 		o.Refs = append(o.Refs, plan.Ref)
 		if p.suite.Images[i].Coverage {
 			o.Changing = append(o.Changing, plan.Ref)
 		}
 	}
-	return p.group(report.PhaseBuild, 0).Run(ctx, load.PreloadTask(o, &p.node))
+	t := load.PreloadTask(o, &p.node)
+	t.Needs = needs
+	return []task.Task{t}
 }
 
 // buildLimit is how many images are built at once: what the free memory allows.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/offline"
 	"github.com/hybrid-e2e/hybrid/hybrid/report"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
@@ -173,6 +175,19 @@ func TestCoverageIsABuildArgumentOfServicesOnly(t *testing.T) {
 	}
 	if p.suite.Images[1].BuildArgs["COVERAGE"] != "" {
 		t.Error("the declaration itself was changed")
+	}
+}
+
+func TestTheNodeImageNeedsTheImagesAndNotTheSpecs(t *testing.T) {
+	p := &Pipeline{images: &offline.Images{Node: "node:1"}, suite: Suite{Images: []Image{{Name: "svc", Coverage: true}, {Name: "db"}}}}
+	plans := []image.Plan{{Spec: image.Spec{Name: "svc"}}, {Spec: image.Spec{Name: "db"}}}
+	tasks := p.preload(plans)
+	if len(tasks) != 1 || tasks[0].Name != "node.preload" || !slices.Equal(tasks[0].Needs, []string{"image.svc", "image.db"}) {
+		t.Errorf("tasks %+v", tasks)
+	}
+	p.o.NoPreload = true
+	if tasks := p.preload(plans); len(tasks) != 0 || p.node != "node:1" {
+		t.Errorf("without preloading: tasks %+v, node image %s", tasks, p.node)
 	}
 }
 

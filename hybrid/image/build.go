@@ -63,6 +63,9 @@ type Plan struct {
 // Repository is the reference without its tag, as manifests name it.
 func (p Plan) Repository() string { return Registry + "/" + p.Name }
 
+// TaskName is that of the task which builds the image.
+func (p Plan) TaskName() string { return "image." + p.Name }
+
 // Plans computes the identity of every image; it touches no engine. All
 // mistakes are reported together.
 func Plans(o Options, specs []Spec) ([]Plan, error) {
@@ -107,7 +110,7 @@ func plan(o Options, s Spec) (Plan, error) {
 	return Plan{Spec: s, Key: key, Ref: Registry + "/" + s.Name + ":" + key, args: args}, nil
 }
 
-// Tasks gives one task per image, named image.<name>. An image that the engine
+// Tasks gives one task per image. An image that the engine
 // holds under its key is not built; the lookup for all of them is one call.
 func Tasks(ctx context.Context, o Options, plans []Plan) ([]task.Task, error) {
 	refs := make([]string, len(plans))
@@ -122,7 +125,7 @@ func Tasks(ctx context.Context, o Options, plans []Plan) ([]task.Task, error) {
 	for i, p := range plans {
 		_, ok := present[p.Ref]
 		tasks[i] = task.Task{
-			Name:  "image." + p.Name,
+			Name:  p.TaskName(),
 			Light: ok,
 			Run: func(ctx context.Context, h *task.Handle) error {
 				if ok {
