@@ -109,14 +109,21 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 	return o, fault.With(errors.Join(r.errs...), "mend the environment variables named above")
 }
 
+// ArtifactsFolder is the absolute path of the folder in which every run gets one of
+// its own.
+func (o Options) ArtifactsFolder() string {
+	switch {
+	case o.Artifacts == "":
+		return filepath.Join(o.Root, "_artifacts")
+	case !filepath.IsAbs(o.Artifacts):
+		return filepath.Join(o.Root, o.Artifacts)
+	}
+	return o.Artifacts
+}
+
 // withDefaults fills what may be left empty.
 func (o Options) withDefaults() Options {
-	if o.Artifacts == "" {
-		o.Artifacts = filepath.Join(o.Root, "_artifacts")
-	}
-	if !filepath.IsAbs(o.Artifacts) {
-		o.Artifacts = filepath.Join(o.Root, o.Artifacts)
-	}
+	o.Artifacts = o.ArtifactsFolder()
 	if o.Out == nil {
 		o.Out = io.Discard
 	}

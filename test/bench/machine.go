@@ -5,35 +5,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hybrid-e2e/hybrid/test/bench/processors"
 )
 
-// ticksPerSecond is the unit of /proc/stat on every architecture that Go knows.
-const ticksPerSecond = 100
-
-// machine reads how long the processors of this machine have been busy. The file is
-// Linux's; elsewhere the shares are shown without their total.
+// machine reads how long the processors of this machine have been busy. Where that is
+// not known the shares are shown without their total.
 func machine(now time.Time) (sample, error) {
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return sample{}, err
-	}
-	cpu, err := parseBusy(string(text))
+	cpu, err := processors.Busy()
 	return sample{at: now, cpu: cpu}, err
-}
-
-// parseBusy sums up all that is neither idle nor waiting for a disk. The time of
-// guests, which comes last, is contained in that of users.
-func parseBusy(stat string) (seconds float64, err error) {
-	var user, nice, system, idle, wait, irq, soft, steal float64
-	line, _, _ := strings.Cut(stat, "\n")
-	if _, err := fmt.Sscanf(line, "cpu %g %g %g %g %g %g %g %g",
-		&user, &nice, &system, &idle, &wait, &irq, &soft, &steal); err != nil {
-		return 0, fmt.Errorf("read /proc/stat: %w", err)
-	}
-	return (user + nice + system + irq + soft + steal) / ticksPerSecond, nil
 }
 
 // loadAverage reads how many tasks wanted to run in the last minute; 0 where there is

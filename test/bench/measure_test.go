@@ -79,13 +79,6 @@ func TestFiguresAreReadAsTheyAreWritten(t *testing.T) {
 			t.Errorf("%q is taken", text)
 		}
 	}
-	busy, err := parseBusy("cpu  100 200 300 9999 8888 400 500 600 77 0\ncpu0 1 2\n")
-	if err != nil || busy != 21 {
-		t.Errorf("got %g, %v", busy, err)
-	}
-	if _, err := parseBusy("intr 1"); err == nil {
-		t.Error("no line of cpu, and no error")
-	}
 	used, err := parseSummary([]byte(`{"pods":[{"containers":[{"name":"etcd","cpu":{"time":"2026-11-25T00:00:01Z","usageCoreNanoSeconds":2000000000},` +
 		`"memory":{"rssBytes":7}},{"name":"new"}]}]}`))
 	want := map[string]sample{"etcd": {time.Date(2026, 11, 25, 0, 0, 1, 0, time.UTC), 2, 7}}

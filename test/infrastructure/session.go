@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -143,11 +144,7 @@ func prepare(name string) (hybrid.Suite, hybrid.Options, error) {
 	if err != nil {
 		return suite, hybrid.Options{}, fault.With(err, "mage -l lists the targets; SUITE names one of the suites above")
 	}
-	root, err := findRoot()
-	if err != nil {
-		return suite, hybrid.Options{}, err
-	}
-	o, err := hybrid.OptionsFrom(root, os.Getenv, os.Stdout)
+	o, err := Options(os.Getenv, os.Stdout)
 	return suite, o, err
 }
 
@@ -156,6 +153,15 @@ func suiteName() string {
 		return name
 	}
 	return defaultSuite
+}
+
+// Options reads the settings of a run in this repository from the environment.
+func Options(getenv func(string) string, out io.Writer) (hybrid.Options, error) {
+	root, err := findRoot()
+	if err != nil {
+		return hybrid.Options{}, err
+	}
+	return hybrid.OptionsFrom(root, getenv, out)
 }
 
 // findRoot walks up from the working directory to the folder with go.mod: mage
