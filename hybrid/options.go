@@ -142,10 +142,6 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// ArtifactsFolder is the absolute path of the folder in which every run gets one of its
-// own.
-func (o Options) ArtifactsFolder() string { return o.withDefaults().Artifacts }
-
 // reader collects the mistakes of several variables.
 type reader struct {
 	getenv func(string) string

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/hybrid-e2e/hybrid/test/bench/scaling"
 	"github.com/hybrid-e2e/hybrid/test/bench/speed"
 )
 
@@ -24,4 +25,9 @@ func (Bench) Nodes(ctx context.Context) error {
 // Load compares the load phase with kind load docker-image.
 func (Bench) Load(ctx context.Context) error {
 	return failed("bench:load", speed.Load(ctx))
+}
+
+// Scaling measures what 2, 10 and 50 images and workloads take.
+func (Bench) Scaling(ctx context.Context) error {
+	return failed("bench:scaling", scaling.Measure(ctx))
 }

@@ -36,7 +36,7 @@ const clusterTimeout = 4 * time.Minute
 // image: until the API is usable, and until names are resolved.
 func Cluster(ctx context.Context) error {
 	return run(ctx, "cluster", func(ctx context.Context, s *stage) error {
-		c, err := compare(ctx, "cluster", s.rounds, s.out, s.log, Side{Name: "kind create cluster", Run: s.plainCluster}, Side{Name: "cluster phase", Run: s.ourCluster})
+		c, err := Compare(ctx, "cluster", s.rounds, s.out, s.log, Side{Name: "kind create cluster", Run: s.plainCluster}, Side{Name: "cluster phase", Run: s.ourCluster})
 		if err != nil {
 			return err
 		}

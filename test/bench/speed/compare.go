@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// defaultRounds is the smallest number of samples whose median one outlier on
+	// DefaultRounds is the smallest number of samples whose median one outlier on
 	// either side does not move far.
-	defaultRounds = 5
+	DefaultRounds = 5
 	maxRounds     = 50
 )
 
@@ -62,11 +62,11 @@ type Comparison struct {
 	judged  string
 }
 
-// rounds reads BENCH_ROUNDS.
-func rounds(getenv func(string) string) (int, error) {
+// Rounds reads BENCH_ROUNDS; without it there are as many as fallback says.
+func Rounds(getenv func(string) string, fallback int) (int, error) {
 	text := getenv("BENCH_ROUNDS")
 	if text == "" {
-		return defaultRounds, nil
+		return fallback, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > maxRounds {
@@ -75,8 +75,9 @@ func rounds(getenv func(string) string) (int, error) {
 	return n, nil
 }
 
-// compare runs the sides in turn.
-func compare(ctx context.Context, name string, rounds int, out, log io.Writer, sides ...Side) (Comparison, error) {
+// Compare runs the sides in turn, tells out of each run in a line and lets each write
+// to log. The name is that of the target, and of the files that are kept.
+func Compare(ctx context.Context, name string, rounds int, out, log io.Writer, sides ...Side) (Comparison, error) {
 	c := Comparison{
 		Name: name, Command: fmt.Sprintf("BENCH_ROUNDS=%d mage bench:%s", rounds, name), Started: time.Now().UTC(),
 		Processors: runtime.NumCPU(), Rounds: rounds, Samples: map[string]map[string][]float64{},
@@ -118,6 +119,9 @@ func (p Parts) String() string {
 	return strings.Join(list, ", ")
 }
 
+// Median is that of a part of a side; zero when there is no sample.
+func (c Comparison) Median(side, part string) float64 { return median(c.Samples[side][part]) }
+
 // median is the middle of the samples, or the mean of the two in the middle.
 func median(samples []float64) float64 {
 	if len(samples) == 0 {
@@ -144,14 +148,14 @@ func (c Comparison) Table(rows []Row) string {
 	for _, row := range rows {
 		line := []string{row.Part}
 		for _, side := range c.sides {
-			line = append(line, figure(c.Samples[side][row.Part]))
+			line = append(line, c.Figure(side, row.Part))
 		}
 		for _, side := range append(c.sides[:1:1], others...) {
 			line = append(line, ratioText(c.ratio(side, row.Part)))
 		}
 		cells = append(cells, append(line, row.target()))
 	}
-	return align(cells)
+	return Align(cells)
 }
 
 // against lists the sides that rows name.
@@ -167,7 +171,7 @@ func against(rows []Row) []string {
 // ratio is how many times faster the judged side is than another; zero when one of them
 // does not have the part.
 func (c Comparison) ratio(side, part string) float64 {
-	other, judged := median(c.Samples[side][part]), median(c.Samples[c.judged][part])
+	other, judged := c.Median(side, part), c.Median(c.judged, part)
 	if other == 0 || judged == 0 {
 		return 0
 	}
@@ -178,7 +182,7 @@ func (c Comparison) ratio(side, part string) float64 {
 func (c Comparison) missed(rows []Row) error {
 	var errs []error
 	for _, row := range rows {
-		took := median(c.Samples[c.judged][row.Part])
+		took := c.Median(c.judged, row.Part)
 		if row.Target > 0 && took > row.Target {
 			errs = append(errs, fmt.Errorf("%w: %s takes %.2f s, wanted are %g", infrastructure.ErrMissed, row.Part, took, row.Target))
 		}
@@ -212,7 +216,9 @@ func (r Row) target() string {
 	return strings.Join(parts, "; ")
 }
 
-func figure(samples []float64) string {
+// Figure is the median of a part of a side with the range of the samples.
+func (c Comparison) Figure(side, part string) string {
+	samples := c.Samples[side][part]
 	if len(samples) == 0 {
 		return "-"
 	}
@@ -228,7 +234,16 @@ func ratioText(ratio float64) string {
 
 // finish prints the comparison, keeps it in dir and tells what is not met.
 func (c Comparison) finish(dir string, rows []Row, out io.Writer) error {
-	text := fmt.Sprintf("%s, %s, %d processors\n\n%s", c.Command, c.Started.Format(time.RFC3339), c.Processors, c.Table(rows))
+	if err := c.Keep(dir, c.Table(rows), out); err != nil {
+		return err
+	}
+	return c.missed(rows)
+}
+
+// Keep prints table below a line that says what ran where, and keeps both, and all
+// samples as JSON, in dir.
+func (c Comparison) Keep(dir, table string, out io.Writer) error {
+	text := fmt.Sprintf("%s, %s, %d processors\n\n%s", c.Command, c.Started.Format(time.RFC3339), c.Processors, table)
 	_, _ = fmt.Fprintf(out, "\n%s\n", text)
 	encoded, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
@@ -240,11 +255,11 @@ func (c Comparison) finish(dir string, rows []Row, out io.Writer) error {
 		}
 	}
 	_, _ = fmt.Fprintf(out, "kept in %s\n", dir)
-	return c.missed(rows)
+	return nil
 }
 
-// align pads all columns on their right, by characters.
-func align(rows [][]string) string {
+// Align pads all columns on their right, by characters.
+func Align(rows [][]string) string {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {

@@ -23,7 +23,7 @@ func sideOf(name string, seconds ...float64) Side {
 
 func TestComparisonTakesTurnsAndShowsMedians(t *testing.T) {
 	var log strings.Builder
-	c, err := compare(t.Context(), "x", 3, io.Discard, &log, sideOf("plain", 9, 40, 10), sideOf("ours", 2, 1, 5))
+	c, err := Compare(t.Context(), "x", 3, io.Discard, &log, sideOf("plain", 9, 40, 10), sideOf("ours", 2, 1, 5))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestComparisonTakesTurnsAndShowsMedians(t *testing.T) {
 }
 
 func TestComparisonJudgesAgainstOtherSides(t *testing.T) {
-	c, err := compare(t.Context(), "x", 1, io.Discard, io.Discard, sideOf("plain", 8), sideOf("clever, too", 3), sideOf("ours", 2))
+	c, err := Compare(t.Context(), "x", 1, io.Discard, io.Discard, sideOf("plain", 8), sideOf("clever, too", 3), sideOf("ours", 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,14 +68,14 @@ func TestComparisonJudgesAgainstOtherSides(t *testing.T) {
 }
 
 func TestComparisonNamesTheSideThatFailed(t *testing.T) {
-	_, err := compare(t.Context(), "x", 2, io.Discard, io.Discard, sideOf("plain", 1, 1), sideOf("ours", 1))
+	_, err := Compare(t.Context(), "x", 2, io.Discard, io.Discard, sideOf("plain", 1, 1), sideOf("ours", 1))
 	if err == nil || err.Error() != "round 2, ours: worn out" {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestComparisonIsKept(t *testing.T) {
-	c, err := compare(t.Context(), "x", 1, io.Discard, io.Discard, sideOf("plain", 2), sideOf("ours", 1))
+	c, err := Compare(t.Context(), "x", 1, io.Discard, io.Discard, sideOf("plain", 2), sideOf("ours", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,12 +104,12 @@ func TestMedian(t *testing.T) {
 
 func TestRounds(t *testing.T) {
 	for text, want := range map[string]int{"": 5, "1": 1, "50": 50} {
-		if got, err := rounds(func(string) string { return text }); err != nil || got != want {
+		if got, err := Rounds(func(string) string { return text }, 5); err != nil || got != want {
 			t.Errorf("%q gives %d, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"0", "51", "many", "-1"} {
-		if _, err := rounds(func(string) string { return text }); err == nil || !strings.Contains(err.Error(), "from 1 to 50") {
+		if _, err := Rounds(func(string) string { return text }, 5); err == nil || !strings.Contains(err.Error(), "from 1 to 50") {
 			t.Errorf("%q: error %v", text, err)
 		}
 	}

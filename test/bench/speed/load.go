@@ -36,7 +36,7 @@ func services() []string { return []string{"gateway", "datastorage"} }
 // those in the preloaded node image: a line of their code is different.
 func Load(ctx context.Context) error {
 	return loading(ctx, "load", func(ctx context.Context, s *stage, changed []string) error {
-		c, err := compare(ctx, "load", s.rounds, s.out, s.log,
+		c, err := Compare(ctx, "load", s.rounds, s.out, s.log,
 			Side{Name: "kind load docker-image, each", Run: func(ctx context.Context, log io.Writer) (Parts, error) { return s.kindLoad(ctx, log, changed) }},
 			Side{Name: "load phase", Run: func(ctx context.Context, log io.Writer) (Parts, error) { return s.ourLoad(ctx, log, 1, changed) }},
 			Side{Name: "engine's save alone", Run: func(ctx context.Context, log io.Writer) (Parts, error) { return s.saveAlone(ctx, log, changed) }, Floor: true},
@@ -57,7 +57,7 @@ func Nodes(ctx context.Context) error {
 		side := func(nodes int) func(context.Context, io.Writer) (Parts, error) {
 			return func(ctx context.Context, log io.Writer) (Parts, error) { return s.ourLoad(ctx, log, nodes, changed) }
 		}
-		c, err := compare(ctx, "nodes", s.rounds, s.out, s.log, Side{Name: "one node", Run: side(1)}, Side{Name: "three nodes", Run: side(3)})
+		c, err := Compare(ctx, "nodes", s.rounds, s.out, s.log, Side{Name: "one node", Run: side(1)}, Side{Name: "three nodes", Run: side(3)})
 		if err != nil {
 			return err
 		}

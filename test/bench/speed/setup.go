@@ -105,7 +105,7 @@ func (s *stage) compareSetups(ctx context.Context, checkout, scenario string) (c
 	if err := ours.buildOnce(ctx, s.log); err != nil {
 		return c, err
 	}
-	return compare(ctx, "setup-"+scenario, s.rounds, s.out, s.log,
+	return Compare(ctx, "setup-"+scenario, s.rounds, s.out, s.log,
 		Side{Name: "script", Run: script.sequential}, Side{Name: sidePhases, Run: phases.parallel},
 		Side{Name: "e2e-framework", Run: framework.envFuncs}, Side{Name: "mage", Run: ours.pipeline})
 }

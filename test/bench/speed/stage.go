@@ -39,7 +39,7 @@ type stage struct {
 // run builds all images of the Gateway's suite as the product is built, and hands the
 // stage to measure. Whatever goes wrong has been printed when it returns.
 func run(ctx context.Context, name string, measure func(context.Context, *stage) error) error {
-	n, err := rounds(os.Getenv)
+	n, err := Rounds(os.Getenv, DefaultRounds)
 	if err != nil {
 		return infrastructure.Tell(err)
 	}
