@@ -3,7 +3,6 @@ package datastorage
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -15,11 +14,6 @@ import (
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
 	"github.com/hybrid-e2e/hybrid/test/testbed"
 )
-
-// storesAre is the part of a health answer about the stores.
-func storesAre(postgresql string, migrated bool, redis string) string {
-	return fmt.Sprintf(`{"postgresql":{"state":%q,"migrated":%t},"redis":{"state":%q}}`, postgresql, migrated, redis)
-}
 
 func (s *system) health() {
 	Describe("Health", Label("health"), func() {

@@ -2,6 +2,7 @@ package datastorage
 
 import (
 	"context"
+	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -105,4 +106,9 @@ func (s *system) awaitStores(ctx context.Context, stores string) {
 		a, err := s.Get(ctx, infrastructure.EndpointDataStorage, routeReady)
 		return string(a.Body), err
 	}, settleBudget, poll).WithContext(ctx).Should(MatchJSON(`{"status":"ready","stores":` + stores + `}`))
+}
+
+// storesAre is the part of a health answer about the stores.
+func storesAre(postgresql string, migrated bool, redis string) string {
+	return fmt.Sprintf(`{"postgresql":{"state":%q,"migrated":%t},"redis":{"state":%q}}`, postgresql, migrated, redis)
 }
