@@ -2,11 +2,15 @@ package scaling
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed" // The template below.
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"time"
+
+	"github.com/hybrid-e2e/hybrid/test/bench/speed"
 )
 
 //go:embed chart.svg.tmpl
@@ -38,8 +42,8 @@ type piece struct {
 // tick is a line of the grid.
 type tick struct{ X, Seconds string }
 
-// chart draws the medians of the phases, one bar for each number of services, as an SVG
-// that needs nothing else and follows the reader's choice of light or dark.
+// chart draws the middle run of each number of services as a bar, in an SVG that needs
+// nothing else and follows the reader's choice of light or dark.
 func (g growth) chart() ([]byte, error) {
 	t, err := template.New("").Parse(chartTemplate)
 	if err != nil {
@@ -49,7 +53,7 @@ func (g growth) chart() ([]byte, error) {
 	values := map[string]any{
 		"Axis": axis, "AxisText": axis + 18, "NoteY": axis + 44, "SourceY": axis + 64, "Height": axis + 76,
 		"Legend": legend(), "Note": g.conclusion(),
-		"Source": fmt.Sprintf("%s, %d processors, %s; medians.", g.Command, g.Processors, g.Started.Format(time.DateOnly)),
+		"Source": fmt.Sprintf("%s, %d processors, %s; the middle run of each.", g.Command, g.Processors, g.Started.Format(time.DateOnly)),
 	}
 	values["Bars"], values["Ticks"] = g.bars()
 	var out bytes.Buffer
@@ -72,18 +76,18 @@ func legend() []piece {
 func (g growth) bars() (bars []bar, ticks []tick) {
 	longest := 0.0
 	for _, n := range counts() {
-		longest = max(longest, g.sum(n))
+		longest = max(longest, g.middle(n)[partWhole])
 	}
 	step := tickStep(longest)
 	scale := chartWidth / (step * math.Max(1, math.Ceil(longest/step)))
 	for i, n := range counts() {
-		b := bar{Name: side(n), Y: barTop + i*barPitch, Total: fmt.Sprintf("%.1f", g.Median(side(n), partWhole))}
+		took := g.middle(n)
+		b := bar{Name: side(n), Y: barTop + i*barPitch, Total: fmt.Sprintf("%.1f", took[partWhole])}
 		b.TextY = b.Y + 19
 		x := chartLeft
 		for _, phase := range phases() {
-			took := g.Median(side(n), phase)
-			b.Parts = append(b.Parts, piece{Name: phase, Seconds: fmt.Sprintf("%.1f", took), X: pixels(x), Width: pixels(took * scale)})
-			x += took * scale
+			b.Parts = append(b.Parts, piece{Name: phase, Seconds: fmt.Sprintf("%.1f", took[phase]), X: pixels(x), Width: pixels(took[phase] * scale)})
+			x += took[phase] * scale
 		}
 		b.End = pixels(x + 8)
 		bars = append(bars, b)
@@ -94,13 +98,20 @@ func (g growth) bars() (bars []bar, ticks []tick) {
 	return bars, ticks
 }
 
-// sum is how long a bar is: medians of phases need not add up to that of the whole.
-func (g growth) sum(n int) float64 {
-	total := 0.0
-	for _, phase := range phases() {
-		total += g.Median(side(n), phase)
+// middle is the run whose whole is in the middle of all: medians of the phases need not
+// add up to that of the whole. Of an even number it is the shorter of two.
+func (g growth) middle(n int) speed.Parts {
+	samples := g.Samples[side(n)]
+	order := make([]int, len(samples[partWhole]))
+	for i := range order {
+		order[i] = i
 	}
-	return total
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(samples[partWhole][a], samples[partWhole][b]) })
+	parts := speed.Parts{}
+	for part, seconds := range samples {
+		parts[part] = seconds[order[(len(order)-1)/2]]
+	}
+	return parts
 }
 
 // tickStep gives between three and nine lines of the grid, at round numbers of seconds.

@@ -31,6 +31,7 @@ func measured(t *testing.T, fixed, each speed.Parts) growth {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Processors = 2
 	return growth{c}
 }
 
@@ -39,7 +40,7 @@ func fixed() speed.Parts {
 }
 
 func TestTableShowsWhatEachServiceAdds(t *testing.T) {
-	g := measured(t, fixed(), speed.Parts{partBuild: 0.125, partLoad: 0.0625, partDeploy: 0.25, partWhole: 0.4375, partProcessors: 1})
+	g := measured(t, fixed(), speed.Parts{partBuild: 0.125, partLoad: 0.0625, partDeploy: 0.25, partWhole: 0.4375, partProcessors: 0.75})
 	want := "seconds, median (min–max)        2 services           10 services          50 services          each further  target\n" +
 		"build, every service changed     1.25 (1.25–1.25)     2.25 (2.25–2.25)     7.25 (7.25–7.25)     0.125         ≤ 0.15 s each\n" +
 		"build, nothing changed           0.25 (0.25–0.25)     0.25 (0.25–0.25)     0.25 (0.25–0.25)     0.000         ≤ 0.5 s with 50\n" +
@@ -47,8 +48,8 @@ func TestTableShowsWhatEachServiceAdds(t *testing.T) {
 		"load                             3.12 (3.12–3.12)     3.62 (3.62–3.62)     6.12 (6.12–6.12)     0.062         ≤ 0.05 s each\n" +
 		"deploy until all answer          4.50 (4.50–4.50)     6.50 (6.50–6.50)     16.50 (16.50–16.50)  0.250         ≤ 0.4 s each\n" +
 		"whole: all but the second build  24.88 (24.88–24.88)  28.38 (28.38–28.38)  45.88 (45.88–45.88)  0.438         ≤ 0.6 s each\n" +
-		"processor seconds of the whole   42.00 (42.00–42.00)  50.00 (50.00–50.00)  90.00 (90.00–90.00)  1.000\n" +
-		"\n25 times the services take 1.8 times as long.\n"
+		"processor seconds of the whole   41.50 (41.50–41.50)  47.50 (47.50–47.50)  77.50 (77.50–77.50)  0.750\n" +
+		"\n25 times the services take 1.8 times as long. Each further one adds 0.44 s, of which 0.06 s is not work of the processors.\n"
 	if got := g.table(); got != want {
 		t.Errorf("table\n%s\nwant\n%s", got, want)
 	}
@@ -69,7 +70,7 @@ func TestTargetsAreMissedByGrowthAndBySlowDecisions(t *testing.T) {
 		partDeploy:    "a target was missed: each further service adds 1.000 s to deploy until all answer, wanted are 0.4",
 		partWhole:     "a target was missed: each further service adds 1.000 s to whole: all but the second build, wanted are 0.6",
 	} {
-		if err := measured(t, fixed(), speed.Parts{part: 1}).missed(); err == nil || err.Error() != want {
+		if err := measured(t, fixed(), speed.Parts{part: 1, partProcessors: 2}).missed(); err == nil || err.Error() != want {
 			t.Errorf("%s: error %v, want %s", part, err, want)
 		}
 	}
@@ -78,8 +79,20 @@ func TestTargetsAreMissedByGrowthAndBySlowDecisions(t *testing.T) {
 	}
 }
 
+func TestWaitingIsNoWork(t *testing.T) {
+	err := measured(t, fixed(), speed.Parts{partWhole: 0.5, partProcessors: 0.5}).missed()
+	if !errors.Is(err, infrastructure.ErrMissed) || err.Error() != "a target was missed: of what each further service adds 0.250 s is waiting, wanted are 0.1" {
+		t.Errorf("error %v", err)
+	}
+	unknown := fixed()
+	delete(unknown, partProcessors)
+	if err := measured(t, unknown, speed.Parts{partWhole: 0.5}).missed(); err != nil {
+		t.Errorf("it is not known how busy the processors were, and yet: %v", err)
+	}
+}
+
 func TestChartIsDrawnToScale(t *testing.T) {
-	g := measured(t, fixed(), speed.Parts{partDeploy: 0.5, partWhole: 0.5})
+	g := measured(t, fixed(), speed.Parts{partDeploy: 0.5, partWhole: 0.5, partProcessors: 1})
 	chart, err := g.chart()
 	if err != nil {
 		t.Fatal(err)
@@ -101,6 +114,18 @@ func TestChartIsDrawnToScale(t *testing.T) {
 	}
 	if strings.Contains(string(chart), "http://www.w3.org/1999/xlink") || strings.Contains(string(chart), "href") {
 		t.Error("the chart needs something else")
+	}
+}
+
+func TestTheMiddleRunIsDrawn(t *testing.T) {
+	g := growth{speed.Comparison{Samples: map[string]map[string][]float64{
+		side(2): {partWhole: {9, 5, 7}, partBuild: {1, 2, 3}}, side(10): {partWhole: {4, 3}, partBuild: {1, 2}},
+	}}}
+	if got := g.middle(2); got[partWhole] != 7 || got[partBuild] != 3 {
+		t.Errorf("of three runs %v is drawn", got)
+	}
+	if got := g.middle(10); got[partWhole] != 3 || got[partBuild] != 2 {
+		t.Errorf("of two runs %v is drawn", got)
 	}
 }
 
