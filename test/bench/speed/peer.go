@@ -3,7 +3,6 @@ package speed
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -104,16 +103,18 @@ func (p *peer) buildAll(ctx context.Context, log io.Writer, epoch string) error 
 	return nil
 }
 
-// forget removes those of the peer's images that there are.
+// forget removes those of the peer's images that there are, in one call: a cancelled
+// run has seconds.
 func (p *peer) forget(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	var errs []error
+	var refs []string
 	for _, img := range p.suite.Images {
-		present, err := p.engine.HasImage(ctx, p.tag(img.Name))
-		if present {
-			_, err = p.engine.Run(ctx, p.log, "image", "rm", "--no-prune", p.tag(img.Name))
-		}
-		errs = append(errs, err)
+		refs = append(refs, p.tag(img.Name))
 	}
-	return errors.Join(errs...)
+	present, err := p.engine.Inspect(ctx, refs...)
+	if err != nil || len(present) == 0 {
+		return err
+	}
+	_, err = p.engine.Run(ctx, p.log, append([]string{"image", "rm", "--no-prune"}, slices.Sorted(maps.Keys(present))...)...)
+	return err
 }

@@ -1,6 +1,7 @@
 package speed
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -113,6 +114,31 @@ func TestImagesAreBuiltInTheSuitesOrder(t *testing.T) {
 	want := []string{fmt.Sprintf(build, "r", "redis"), fmt.Sprintf(build, "g", "gateway")}
 	if !slices.Equal(r.Calls(), want) {
 		t.Errorf("calls %q, want %q", r.Calls(), want)
+	}
+}
+
+func TestImagesThatThereAreAreForgotten(t *testing.T) {
+	const gateway, redis = "hybrid.local/gateway:bench-script", "hybrid.local/redis:bench-script"
+	for _, c := range []struct {
+		present string
+		want    []string
+	}{
+		{`[{"RepoTags": ["` + redis + `"]}, {"RepoTags": ["` + gateway + `"]}]`, []string{"docker image rm --no-prune " + gateway + " " + redis}},
+		{`[{"RepoTags": ["` + redis + `"]}]`, []string{"docker image rm --no-prune " + redis}},
+		{`[]`, nil},
+	} {
+		r := &command.Recorder{Replies: map[string]command.Reply{"docker image inspect": {Stdout: c.present}, "docker image rm": {}}}
+		s := &stage{engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r}}
+		p := s.peer("script", "/c", scenarioUnchanged)
+		p.suite.Images = []hybrid.Image{{Name: "redis"}, {Name: "gateway"}}
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := p.forget(cancelled); err != nil {
+			t.Fatal(err)
+		}
+		if want := append([]string{"docker image inspect " + redis + " " + gateway}, c.want...); !slices.Equal(r.Calls(), want) {
+			t.Errorf("calls %q, want %q", r.Calls(), want)
+		}
 	}
 }
 
