@@ -23,9 +23,12 @@ const startFile = "unused-start"
 
 func (p *Pipeline) rawCoverage() string { return filepath.Join(p.state, "coverdata") }
 
-// sources are the services that deliver coverage data. Each start of a build of one
-// has a folder of its own.
+// sources are the services that deliver coverage data: none in plain mode. Each start
+// of a build of one has a folder of its own.
 func (p *Pipeline) sources(start string) []coverage.Source {
+	if p.o.Plain {
+		return nil
+	}
 	refs := image.Refs(p.plans)
 	var sources []coverage.Source
 	for _, name := range p.suite.covered() {
@@ -64,10 +67,8 @@ func (p *Pipeline) useStart() error {
 // deliver to the folders of start.
 func (p *Pipeline) newDeployer(start string) (*deploy.Deployer, error) {
 	instrumented := map[string]string{}
-	if !p.o.Plain {
-		for _, s := range p.sources(start) {
-			instrumented[image.Registry+"/"+s.Service] = s.Folder()
-		}
+	for _, s := range p.sources(start) {
+		instrumented[image.Registry+"/"+s.Service] = s.Folder()
 	}
 	return deploy.New(deploy.Options{
 		Config: p.cluster.REST, Root: p.o.Root, Namespace: p.suite.Namespace, Kubeconfig: p.cluster.Kubeconfig,

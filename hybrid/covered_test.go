@@ -19,6 +19,10 @@ func TestEachStartOfABuildHasAFolder(t *testing.T) {
 	if got, want := p.sources("run"), []coverage.Source{{Service: "svc", Start: "k1.run"}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("sources %+v, want %+v", got, want)
 	}
+	p.o.Plain = true
+	if got := p.sources("run"); got != nil {
+		t.Errorf("sources %+v in plain mode", got)
+	}
 }
 
 // TestARunMeasuresServicesThatNobodyUsed says which start of the services counts.

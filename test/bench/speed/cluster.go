@@ -29,8 +29,12 @@ const (
 	partDNS = "DNS ready"
 )
 
-// clusterTimeout bounds the making of one cluster.
-const clusterTimeout = 4 * time.Minute
+const (
+	// clusterTimeout bounds the making of one cluster.
+	clusterTimeout = 4 * time.Minute
+	// takeAwayEvery paces what ends a call that does not know contexts.
+	takeAwayEvery = 200 * time.Millisecond
+)
 
 // Cluster compares `kind create cluster` with the cluster phase, on the same node
 // image: until the API is usable, and until names are resolved.
@@ -59,16 +63,17 @@ func (s *stage) plainCluster(ctx context.Context, log io.Writer) (Parts, error) 
 func (s *stage) withPlain(ctx context.Context, log io.Writer, ports []v1alpha4.PortMapping, dns bool,
 	use func(ctx context.Context, began time.Time, api float64) error,
 ) (err error) {
-	name := s.clusterName("plain")
-	kubeconfig := filepath.Join(s.state, "plain-kubeconfig")
-	provider := kind.NewProvider(kind.ProviderWithDocker())
+	name, kubeconfig := s.clusterName("plain"), s.plainKubeconfig()
 	defer func() {
-		err = errors.Join(err, provider.Delete(name, kubeconfig), ignoreAbsent(os.Remove(kubeconfig)))
+		err = errors.Join(err, s.deletePlain(), ignoreAbsent(os.Remove(kubeconfig)))
 	}()
 	began := time.Now()
 	_, _ = fmt.Fprintf(log, "creating %s\n", name)
-	if err := provider.Create(name, kind.CreateWithV1Alpha4Config(s.plainConfig(ports)), kind.CreateWithKubeconfigPath(kubeconfig), kind.CreateWithWaitForReady(clusterTimeout),
-		kind.CreateWithDisplayUsage(false), kind.CreateWithDisplaySalutation(false)); err != nil {
+	if err := interruptible(ctx, func() error {
+		return kind.NewProvider(kind.ProviderWithDocker()).Create(name, kind.CreateWithV1Alpha4Config(s.plainConfig(ports)),
+			kind.CreateWithKubeconfigPath(kubeconfig), kind.CreateWithWaitForReady(clusterTimeout),
+			kind.CreateWithDisplayUsage(false), kind.CreateWithDisplaySalutation(false))
+	}, s.deletePlain); err != nil {
 		return fmt.Errorf("kind create cluster: %w", err)
 	}
 	api := time.Since(began).Seconds()
@@ -78,6 +83,40 @@ func (s *stage) withPlain(ctx context.Context, log io.Writer, ports []v1alpha4.P
 		}
 	}
 	return use(ctx, began, api)
+}
+
+func (s *stage) plainKubeconfig() string { return filepath.Join(s.state, "plain-kubeconfig") }
+
+// deletePlain deletes what there is of the cluster; none is no error.
+func (s *stage) deletePlain() error {
+	return kind.NewProvider(kind.ProviderWithDocker()).Delete(s.clusterName("plain"), s.plainKubeconfig())
+}
+
+// interruptible calls something of kind's, which knows no contexts. When ctx ends first,
+// it takes away what the call works on, again and again because the call may be making
+// it, until the call has failed on that.
+func interruptible(ctx context.Context, call, takeAway func() error) error {
+	var result error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		result = call()
+	}()
+	select {
+	case <-done:
+		return result
+	case <-ctx.Done():
+	}
+	tick := time.NewTicker(takeAwayEvery)
+	defer tick.Stop()
+	for {
+		err := takeAway()
+		select {
+		case <-done:
+			return errors.Join(context.Cause(ctx), err)
+		case <-tick.C:
+		}
+	}
 }
 
 // plainConfig is a cluster of one node without anything that speeds it up.

@@ -111,13 +111,13 @@ func (s *stage) others() []string {
 
 func (s *stage) kindLoad(ctx context.Context, out io.Writer, changed []string) (Parts, error) {
 	parts := Parts{}
-	err := s.withPlain(ctx, out, nil, false, func(context.Context, time.Time, float64) error {
+	err := s.withPlain(ctx, out, nil, false, func(ctx context.Context, _ time.Time, _ float64) error {
 		for _, step := range []struct {
 			part string
 			refs []string
 		}{{partServices, changed}, {partAll, s.others()}, {partNothing, append(s.others(), changed...)}} {
 			for _, ref := range step.refs {
-				took, err := s.kindLoadOne(ref, out)
+				took, err := s.kindLoadOne(ctx, ref, out)
 				if err != nil {
 					return err
 				}
@@ -130,11 +130,11 @@ func (s *stage) kindLoad(ctx context.Context, out io.Writer, changed []string) (
 	return parts, err
 }
 
-func (s *stage) kindLoadOne(ref string, out io.Writer) (seconds float64, err error) {
+func (s *stage) kindLoadOne(ctx context.Context, ref string, out io.Writer) (seconds float64, err error) {
 	command := dockerimage.NewCommand(log.NoopLogger{}, cmd.IOStreams{In: os.Stdin, Out: out, ErrOut: out})
 	command.SetArgs([]string{"--name", s.clusterName("plain"), ref})
 	began := time.Now()
-	if err := command.Execute(); err != nil {
+	if err := interruptible(ctx, command.Execute, s.deletePlain); err != nil {
 		return 0, fmt.Errorf("kind load docker-image %s: %w", ref, err)
 	}
 	return time.Since(began).Seconds(), nil

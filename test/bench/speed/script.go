@@ -43,7 +43,7 @@ func (p *peer) sequential(ctx context.Context, log io.Writer) (Parts, error) {
 	l.lap(partBuild)
 	err = p.inCluster(ctx, log, l, func(k kubectl) error {
 		for _, img := range p.suite.Images {
-			if _, err := p.kindLoadOne(p.tag(img.Name), log); err != nil {
+			if _, err := p.kindLoadOne(ctx, p.tag(img.Name), log); err != nil {
 				return err
 			}
 		}
