@@ -39,6 +39,9 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.countHinted(ctx); err != nil && !errors.Is(err, errBeaten) {
 		return err
 	}
+	if err := r.createHinted(ctx); err != nil && !errors.Is(err, errBeaten) {
+		return err
+	}
 	pause := firstConflictPause
 	for len(r.waiting) > 0 {
 		err := r.attempt(ctx)
@@ -57,7 +60,7 @@ func (r *round) run(ctx context.Context) error {
 // any. What comes while they wait for their turn is counted with them.
 func (r *round) countHinted(ctx context.Context) error {
 	d := r.deduplicator
-	if r.hinted(ctx) == nil {
+	if known, _ := r.hinted(ctx); open(known) == nil {
 		return nil
 	}
 	if err := d.slots.acquire(ctx); err != nil {
@@ -65,26 +68,51 @@ func (r *round) countHinted(ctx context.Context) error {
 	}
 	defer d.slots.release()
 	r.waiting = awaited(append(r.waiting, d.takeMore(r.fingerprint)...))
-	active := r.hinted(ctx)
+	known, _ := r.hinted(ctx)
+	active := open(known)
 	if active == nil || len(r.waiting) == 0 {
 		return nil
 	}
 	return r.increment(ctx, active)
 }
 
-// hinted returns the open request that the cache or this replica's own latest write
-// tells of, if any. It may be out of date: its version is what the write is checked
-// against.
-func (r *round) hinted(ctx context.Context) *v1alpha1.RemediationRequest {
+// createHinted makes a request where none is known to be open, without asking the API
+// server first, which costs it as much as the creation. The cache may be out of date:
+// all replicas give the same name to the next request of a fingerprint, so that the
+// API server refuses what it does not know of. Only the fallback namespace has to be
+// looked at before it is used, because there the name says nothing of the other.
+func (r *round) createHinted(ctx context.Context) error {
+	known, sure := r.hinted(ctx)
+	if !sure || len(r.waiting) == 0 || open(known) != nil {
+		return nil
+	}
+	creationID := uuid.NewString()
+	request := newRequest(r.waiting[0].signal, r.fingerprint, nextName(r.fingerprint, known), creationID)
+	r.request = request.Name
+	err := r.createOnce(ctx, request, creationID)
+	if namespaceUnusable(err) {
+		return fmt.Errorf("%w: %w", errBeaten, err)
+	}
+	if err != nil {
+		return fmt.Errorf("create %s: %w", client.ObjectKeyFromObject(request), err)
+	}
+	return r.opened(ctx, request)
+}
+
+// hinted returns the requests that the cache or this replica's own latest write tells
+// of, and whether there is a cache to tell of all. They may be out of date: a write is
+// checked against the version, a creation against the name.
+func (r *round) hinted(ctx context.Context) (known []v1alpha1.RemediationRequest, complete bool) {
 	d := r.deduplicator
-	var known v1alpha1.RemediationRequestList
+	var cached v1alpha1.RemediationRequestList
 	if d.hint != nil {
+		err := d.hint.List(ctx, &cached, client.MatchingFields{v1alpha1.SignalFingerprintField: r.fingerprint})
 		// A cache that cannot be read knows nothing.
-		if d.hint.List(ctx, &known, client.MatchingFields{v1alpha1.SignalFingerprintField: r.fingerprint}) != nil {
-			known.Items = nil
+		if complete = err == nil; !complete {
+			cached.Items = nil
 		}
 	}
-	return open(d.written.overlay(r.fingerprint, known.Items))
+	return d.written.overlay(r.fingerprint, cached.Items), complete
 }
 
 // attempt reads the requests from the API server and counts or creates.
@@ -105,6 +133,11 @@ func (r *round) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return r.opened(ctx, created)
+}
+
+// opened answers the signal that has opened the request, and counts the others.
+func (r *round) opened(ctx context.Context, created *v1alpha1.RemediationRequest) error {
 	// The creating signal is counted from here on, whatever becomes of the rest.
 	first := r.waiting[:1]
 	r.waiting = r.waiting[1:]

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/hybrid-e2e/hybrid/api/remediation/v1alpha1"
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
 )
 
@@ -73,8 +74,9 @@ type lackingGateway struct {
 	*system
 	role       *rbacv1.ClusterRole
 	permission string
-	targets    string
-	sent       atomic.Int64
+	// targets is a namespace of its own, missing one that there is not.
+	targets, missing string
+	sent             atomic.Int64
 	// since is from when on the log must be free of complaints.
 	since time.Time
 }
@@ -86,10 +88,15 @@ func (s *system) startLacking(ctx context.Context, all []rbacv1.PolicyRule, with
 		role:       &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "gateway-lacking-"}, Rules: rest},
 		permission: fmt.Sprintf("%s %v%v", all[without].Verbs[0], all[without].Resources, all[without].NonResourceURLs),
 		targets:    s.namespace(ctx),
+		missing:    missingNamespace(),
 		since:      time.Now(),
 	}
 	Expect(s.Kube.Create(ctx, l.role)).To(Succeed())
 	DeferCleanup(func(ctx context.Context) { Expect(s.Kube.Delete(ctx, l.role)).To(Succeed()) })
+	DeferCleanup(func(ctx context.Context) {
+		Expect(s.Kube.DeleteAllOf(ctx, &v1alpha1.RemediationRequest{}, client.InNamespace(s.Env.Namespace),
+			client.MatchingLabels{v1alpha1.LabelOriginNamespace: l.missing})).To(Succeed())
+	})
 	l.system = s.start(ctx, instance{
 		workloads: []string{"gateway"}, spare: spareOfPermissions + without, role: l.role.Name,
 	})
@@ -114,19 +121,23 @@ func (l *lackingGateway) running(ctx context.Context) error {
 }
 
 // works is an error unless the Gateway is ready, opens a request for a new problem
-// and counts a second alert in it, and logs no complaint about its rights: without
-// the right to watch it would do its work with a cache that is never up to date.
-// Each call sends a problem of its own.
+// and counts a second alert in it, opens one in the fallback namespace, before which it
+// looks for itself, and logs no complaint about its rights: without the right to watch it
+// would do its work with a cache that is never up to date. Each call sends problems of
+// its own.
 func (l *lackingGateway) works(ctx context.Context) error {
 	a, err := l.Get(ctx, infrastructure.EndpointGateway, "/readyz")
 	if err != nil || a.Status != http.StatusOK {
 		return fmt.Errorf("ready with %d: %w", a.Status, err)
 	}
-	body := webhook(podAlert(l.targets, fmt.Sprintf("api-%d", l.sent.Add(1))))
-	for _, want := range []int{http.StatusCreated, http.StatusAccepted} {
-		a, err := l.post(ctx, call{body: body})
-		if err != nil || a.Status != want {
-			return fmt.Errorf("want %d, answered %d %s: %w", want, a.Status, a.Body, err)
+	pod := fmt.Sprintf("api-%d", l.sent.Add(1))
+	for _, expected := range []struct {
+		namespace string
+		status    int
+	}{{l.targets, http.StatusCreated}, {l.targets, http.StatusAccepted}, {l.missing, http.StatusCreated}} {
+		a, err := l.post(ctx, call{body: webhook(podAlert(expected.namespace, pod))})
+		if err != nil || a.Status != expected.status {
+			return fmt.Errorf("want %d, answered %d %s: %w", expected.status, a.Status, a.Body, err)
 		}
 	}
 	log, err := l.gatewayLog(ctx, l.since)
