@@ -158,7 +158,7 @@ func TestFailuresNameSpecPlaceAndReason(t *testing.T) {
 		{Name: "works", State: "passed"},
 		{Name: "breaks", State: "failed", Failed: true, Message: "expected 1\nto equal 2", Location: "a_test.go:7"},
 	}})
-	if want := "1 of 2\nbreaks (failed)\n    a_test.go:7: expected 1\ninterrupted"; got != want {
+	if want := "1 of 2\nbreaks (failed)\n    a_test.go:7: expected 1 to equal 2\ninterrupted"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

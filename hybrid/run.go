@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/mod/modfile"
@@ -32,7 +30,7 @@ var ErrSpecs = errors.New("specs failed")
 // the specs, coverage, report, and nothing left behind. The outcome has been
 // told to o.Out when it returns.
 func EndToEnd(ctx context.Context, suite Suite, o Options) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	ctx, stop := Stoppable(ctx)
 	defer stop()
 	p, err := Open(ctx, suite, o)
 	if err != nil {
@@ -219,10 +217,10 @@ func (p *Pipeline) Step(ctx context.Context, phase func(context.Context) error) 
 // kept, the order of the phases checked, the timeline written, the outcome told.
 // It returns failure joined with whatever went wrong meanwhile.
 func (p *Pipeline) Close(ctx context.Context, failure error) error {
-	if failure != nil && ctx.Err() == nil {
+	if failure != nil && (ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrDeadline)) {
 		p.evidence(ctx, failure)
 	}
-	err := errors.Join(failure, p.teardown(ctx), p.leftover.End())
+	err := errors.Join(stopped(ctx, failure), p.teardown(ctx), p.leftover.End())
 	timeline := p.recorder.Snapshot()
 	err = errors.Join(err, timeline.CheckOrder())
 	timeline = p.recorder.Finish(result(ctx, err), err)

@@ -52,7 +52,8 @@ type Image struct {
 	// BuildArgs are passed as they are and count into the content key.
 	BuildArgs map[string]string
 	// Coverage says that the image holds a Go service of this repository, which
-	// is built instrumented in coverage mode and must deliver data.
+	// is built instrumented in coverage mode and must deliver data. The Deployment
+	// that runs it has the name of the image.
 	Coverage bool
 }
 

@@ -77,13 +77,25 @@ func failures(s report.Summary) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d of %d", s.Failed, s.Passed+s.Failed)
 	for _, spec := range s.Failures() {
-		message, _, _ := strings.Cut(strings.TrimSpace(spec.Message), "\n")
-		fmt.Fprintf(&b, "\n%s (%s)\n    %s: %s", spec.Name, spec.State, spec.Location, message)
+		fmt.Fprintf(&b, "\n%s (%s)\n    %s: %s", spec.Name, spec.State, spec.Location, firstLines(spec.Message))
 	}
 	for _, reason := range s.Reasons {
 		fmt.Fprintf(&b, "\n%s", reason)
 	}
 	return b.String()
+}
+
+// firstLines is the start of a failure message in one line. Gomega tells that something
+// failed in the first line and what it was in those below.
+func firstLines(message string) string {
+	const lines = 3
+	var kept []string
+	for line := range strings.Lines(message) {
+		if line = strings.TrimSpace(line); line != "" && len(kept) < lines {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, " ")
 }
 
 func result(ctx context.Context, err error) report.Result {

@@ -34,6 +34,12 @@ func CI(ctx context.Context) error {
 	return failed("ci", infrastructure.EndToEndAll(ctx))
 }
 
+// Chaos stops runs at every place and breaks what they stand on: a table of what they told and left.
+// It makes some fifty clusters, one after the other; RUN selects trials as go test -run does.
+func Chaos(ctx context.Context) error {
+	return failed("chaos", infrastructure.Chaos(ctx))
+}
+
 // Soak runs a suite n times in a row, SUITE or the Gateway's: a table of times and disk use.
 // Every run has a process of its own. Any failure fails the soak, and so does disk use
 // that still grows after the fifth run. Ctrl-C ends it with the table so far.

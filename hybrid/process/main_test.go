@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
+	"syscall"
 	"testing"
 )
 
@@ -13,9 +15,27 @@ import (
 const (
 	victimVariable = "HYBRID_TEST_MARK"
 	stateVariable  = "HYBRID_TEST_STATE"
+	// orphanVariable tells it that its parent is going to be killed.
+	orphanVariable = "HYBRID_TEST_ORPHAN"
 )
 
+// beOrphan says when it waits for its parent's end, and which signal told of it.
+func beOrphan() int {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	if err := EndWithParent(); err != nil {
+		fmt.Fprintln(os.Stdout, err)
+		return 1
+	}
+	fmt.Fprintln(os.Stdout, "ready")
+	fmt.Fprintln(os.Stdout, <-signals)
+	return 0
+}
+
 func TestMain(m *testing.M) {
+	if os.Getenv(orphanVariable) != "" {
+		os.Exit(beOrphan())
+	}
 	mark := os.Getenv(victimVariable)
 	if mark == "" {
 		os.Exit(m.Run())

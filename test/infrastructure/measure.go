@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os/signal"
-	"syscall"
 
 	"github.com/hybrid-e2e/hybrid/hybrid"
 )
@@ -17,7 +15,7 @@ var ErrMissed = errors.New("a target was missed")
 // as the product is, without coverage. A cluster that is not to be kept is deleted
 // afterwards. Whatever goes wrong has been printed when it returns.
 func Measure(ctx context.Context, name string, measure func(context.Context, hybrid.Environment, io.Writer) error) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	ctx, stop := hybrid.Stoppable(ctx)
 	defer stop()
 	suite, o, err := prepare(name)
 	if err != nil {
@@ -40,7 +38,7 @@ func Measure(ctx context.Context, name string, measure func(context.Context, hyb
 // is, without coverage. There is no cluster. Whatever goes wrong has been printed when
 // it returns.
 func Built(ctx context.Context, name string, use func(context.Context, hybrid.Built) error) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	ctx, stop := hybrid.Stoppable(ctx)
 	defer stop()
 	suite, o, err := prepare(name)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid"
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/process"
 	"github.com/hybrid-e2e/hybrid/hybrid/progress"
 )
 
@@ -30,6 +31,8 @@ type Session struct {
 
 // Step runs one phase of the session's pipeline and prints what went wrong.
 func (s *Session) Step(ctx context.Context, phase func(*hybrid.Pipeline, context.Context) error) error {
+	ctx, stop := hybrid.Stoppable(ctx)
+	defer stop()
 	s.once.Do(func() {
 		suite, o, err := prepare(suiteName())
 		if err != nil {
@@ -48,6 +51,8 @@ func (s *Session) Step(ctx context.Context, phase func(*hybrid.Pipeline, context
 // those of other checkouts that nobody has a claim to, and names those that it leaves
 // alone.
 func (s *Session) Down(ctx context.Context, all bool) error {
+	ctx, stop := hybrid.Stoppable(ctx)
+	defer stop()
 	_, o, err := prepare(defaultSuite)
 	if err != nil {
 		return tell(err)
@@ -129,10 +134,16 @@ func EndToEnd(ctx context.Context, name string) error {
 	return hybrid.EndToEnd(ctx, suite, o)
 }
 
-// EndToEndAll runs every suite, one after the other, also when one fails.
+// EndToEndAll runs every suite, one after the other, also when one fails, until it is
+// stopped.
 func EndToEndAll(ctx context.Context) error {
+	ctx, stop := hybrid.Stoppable(ctx)
+	defer stop()
 	var errs []error
 	for _, suite := range All() {
+		if ctx.Err() != nil {
+			break
+		}
 		errs = append(errs, EndToEnd(ctx, suite.Name))
 	}
 	return errors.Join(errs...)
@@ -140,6 +151,9 @@ func EndToEndAll(ctx context.Context) error {
 
 // prepare finds the suite and reads the options from the environment.
 func prepare(name string) (hybrid.Suite, hybrid.Options, error) {
+	// Ending mage is to end what it has compiled and started; where that is not to be
+	// had the run ends by itself.
+	_ = process.EndWithParent()
 	suite, err := hybrid.Find(All(), name)
 	if err != nil {
 		return suite, hybrid.Options{}, fault.With(err, "mage -l lists the targets; SUITE names one of the suites above")
@@ -191,11 +205,11 @@ func tell(err error) error {
 	return err
 }
 
-// ExitCode is the exit code of a target that failed with err: 1 when specs failed
-// or a target was missed, 3 when the set-up did.
+// ExitCode is the exit code of a target that failed with err: 1 when a target of a
+// measurement was missed, else what hybrid.ExitCode says.
 func ExitCode(err error) int {
-	if errors.Is(err, hybrid.ErrSpecs) || errors.Is(err, ErrMissed) {
-		return 1
+	if errors.Is(err, ErrMissed) {
+		return hybrid.ExitCode(hybrid.ErrSpecs)
 	}
-	return 3
+	return hybrid.ExitCode(err)
 }

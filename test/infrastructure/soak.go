@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid"
@@ -22,7 +20,7 @@ import (
 // program, and shows a table of times and disk use. It ends with the first run that
 // fails, unless keepGoing is set. Whatever goes wrong has been printed when it returns.
 func Soak(ctx context.Context, runs int, keepGoing bool) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	ctx, stop := hybrid.Stoppable(ctx)
 	defer stop()
 	suite, o, err := prepare(suiteName())
 	if err != nil {

@@ -1,4 +1,4 @@
-package scaling
+package sample
 
 import (
 	"os"
@@ -14,12 +14,25 @@ import (
 )
 
 // root is this repository as tests of this package see it.
-const root = "../../.."
+const root = "../.."
 
-func generated(t *testing.T, services int) repository {
+// ownTemplate is what the owner of a repository adds, with a value of its own.
+const ownTemplate = `
+-- go.mod --
+module {{.Module}}
+
+go 1.26
+-- specs/specs_test.go --
+package specs
+`
+
+func generated(t *testing.T, services int) Repository {
 	t.Helper()
-	r, err := generate(filepath.Join(t.TempDir(), "r"), root, "abc", services)
-	if err != nil {
+	r := Repository{Name: "sample", Dir: filepath.Join(t.TempDir(), "r"), Services: services, Token: "abc"}
+	if err := r.Generate(root); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Add(ownTemplate, nil); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -28,8 +41,8 @@ func generated(t *testing.T, services int) repository {
 // The generated repositories keep the rules of this one.
 func TestRepositoryDepartsFromNoStandard(t *testing.T) {
 	r := generated(t, 3)
-	suite := r.suite()
-	if err := suite.Validate(r.dir); err != nil {
+	suite := r.Suite()
+	if err := suite.Validate(r.Dir); err != nil {
 		t.Error(err)
 	}
 	o := verify.Options{Registry: image.Registry, CoveragePath: coverage.Path, NodePorts: map[string]int32{}}
@@ -40,7 +53,7 @@ func TestRepositoryDepartsFromNoStandard(t *testing.T) {
 		known[image.Registry+"/"+img.Name] = true
 		folders = append(folders, suite.Workloads[i].Manifests)
 	}
-	findings, err := verify.Run(t.Context(), r.dir, o)
+	findings, err := verify.Run(t.Context(), r.Dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,18 +64,18 @@ func TestRepositoryDepartsFromNoStandard(t *testing.T) {
 	if len(findings) > 0 {
 		t.Error(verify.Format(findings))
 	}
-	if err := deploy.Check(r.dir, folders, known); err != nil {
+	if err := deploy.Check(r.Dir, folders, known); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestEveryServiceHasAllOfItsOwn(t *testing.T) {
 	r := generated(t, 50)
-	suite := r.suite()
-	if suite.Name != "scaling-50" || len(suite.Images) != 50 || len(suite.Workloads) != 50 || len(suite.Endpoints) != 50 {
+	suite := r.Suite()
+	if suite.Name != "sample-50" || len(suite.Images) != 50 || len(suite.Workloads) != 50 || len(suite.Endpoints) != 50 {
 		t.Fatalf("%s has %d images, %d workloads, %d endpoints", suite.Name, len(suite.Images), len(suite.Workloads), len(suite.Endpoints))
 	}
-	if got := suite.Images[49].Name; got != "scaling-abc-50" {
+	if got := suite.Images[49].Name; got != "sample-abc-50" {
 		t.Errorf("the last image is %s", got)
 	}
 	if got := suite.Endpoints[49]; got.Name != "service-50" || got.NodePort != 30149 || got.Path != "/" {
@@ -76,20 +89,20 @@ func TestEveryServiceHasAllOfItsOwn(t *testing.T) {
 			}
 			seen[key] = "one of an earlier service or round"
 		}
-		if err := r.change(round + 1); err != nil {
+		if err := r.Change(round + 1); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
 // keys are the content keys of all images.
-func keys(t *testing.T, r repository) []string {
+func keys(t *testing.T, r Repository) []string {
 	t.Helper()
 	var specs []image.Spec
-	for _, img := range r.suite().Images {
+	for _, img := range r.Suite().Images {
 		specs = append(specs, image.Spec{Name: img.Name, Dockerfile: img.Dockerfile})
 	}
-	plans, err := image.Plans(image.Options{Root: r.dir}, specs)
+	plans, err := image.Plans(image.Options{Root: r.Dir}, specs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +119,11 @@ func TestDockerfilesDifferInTheLastLayerOnly(t *testing.T) {
 	r := generated(t, 2)
 	var texts [2]string
 	for i := range texts {
-		content, err := os.ReadFile(filepath.Join(r.dir, r.suite().Images[i].Dockerfile))
+		content, err := os.ReadFile(filepath.Join(r.Dir, r.Suite().Images[i].Dockerfile))
 		if err != nil {
 			t.Fatal(err)
 		}
-		before, after, found := strings.Cut(string(content), "COPY services/"+r.service(i)+" /srv\n")
+		before, after, found := strings.Cut(string(content), "COPY services/"+r.Service(i)+" /srv\n")
 		if !found {
 			t.Fatalf("no COPY of the service in\n%s", content)
 		}
@@ -125,7 +138,7 @@ func TestDockerfilesDifferInTheLastLayerOnly(t *testing.T) {
 }
 
 func TestPagesDifferByServiceNumberAndRound(t *testing.T) {
-	r, other := repository{services: 2}, repository{services: 10}
+	r, other := Repository{Services: 2}, Repository{Services: 10}
 	if got := r.page(0, 1); got != "service-01 of 2, round 1" {
 		t.Errorf("page %q", got)
 	}

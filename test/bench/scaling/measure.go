@@ -3,14 +3,13 @@ package scaling
 import (
 	"context"
 	"crypto/rand"
+	_ "embed" // The template below.
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid"
@@ -18,10 +17,14 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/test/bench/speed"
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+	"github.com/hybrid-e2e/hybrid/test/sample"
 )
 
 // name is that of the target, and of the files that are kept.
 const name = "scaling"
+
+//go:embed specs.txtar
+var specsTemplate string
 
 // defaultRounds is less than the comparisons have: what 50 services add is many times
 // the spread of the samples, and a round takes minutes.
@@ -34,7 +37,7 @@ func counts() []int { return []int{2, 10, 50} }
 // a system that answers. It fails when the time grows more with their number than it
 // should. Whatever goes wrong has been printed when it returns.
 func Measure(ctx context.Context) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	ctx, stop := hybrid.Stoppable(ctx)
 	defer stop()
 	return infrastructure.Tell(measure(ctx, os.Getenv, os.Stdout))
 }
@@ -80,11 +83,11 @@ func measure(ctx context.Context, getenv func(string) string, out io.Writer) (er
 	}()
 	var sides []speed.Side
 	for _, s := range sites {
-		_, _ = fmt.Fprintf(out, "  preparing %s: bases, the server, and a node image that starts with them\n", side(s.services))
+		_, _ = fmt.Fprintf(out, "  preparing %s: bases, the server, and a node image that starts with them\n", side(s.Services))
 		if err := s.prepare(ctx); err != nil {
-			return fmt.Errorf("prepare %s: %w", side(s.services), err)
+			return fmt.Errorf("prepare %s: %w", side(s.Services), err)
 		}
-		sides = append(sides, speed.Side{Name: side(s.services), Run: s.run})
+		sides = append(sides, speed.Side{Name: side(s.Services), Run: s.run})
 	}
 	c, err := speed.Compare(ctx, name, rounds, out, log, sides...)
 	if err != nil {
@@ -99,19 +102,19 @@ func sites(work, dir string, o hybrid.Options, e *engine.Engine, log io.Writer) 
 	var all []*site
 	token := strings.ToLower(rand.Text()[:8])
 	for _, n := range counts() {
-		r, err := generate(filepath.Join(work, fmt.Sprint(n)), o.Root, token, n)
-		if err != nil {
+		r := sample.Repository{Name: name, Dir: filepath.Join(work, fmt.Sprint(n)), Services: n, Token: token}
+		if err := errors.Join(r.Generate(o.Root), r.Add(specsTemplate, nil)); err != nil {
 			return nil, fmt.Errorf("generate a repository with %s: %w", side(n), err)
 		}
-		all = append(all, &site{repository: r, options: siteOptions(o, r, dir, log), engine: e})
+		all = append(all, &site{Repository: r, options: siteOptions(o, r, dir, log), engine: e})
 	}
 	return all, nil
 }
 
 // siteOptions are what the owner of a generated repository would set: the services are
 // built without coverage, and a cluster goes when its run ends.
-func siteOptions(o hybrid.Options, r repository, dir string, log io.Writer) hybrid.Options {
-	o.Root, o.Artifacts, o.Out = r.dir, dir, log
+func siteOptions(o hybrid.Options, r sample.Repository, dir string, log io.Writer) hybrid.Options {
+	o.Root, o.Artifacts, o.Out = r.Dir, dir, log
 	o.Plain, o.Keep = true, false
 	return o
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
 	"github.com/hybrid-e2e/hybrid/test/bench/processors"
 	"github.com/hybrid-e2e/hybrid/test/bench/speed"
+	"github.com/hybrid-e2e/hybrid/test/sample"
 )
 
 // The parts of a run.
@@ -39,7 +40,7 @@ const forgetTimeout = 2 * time.Minute
 
 // site is a generated repository with what the engine holds for it.
 type site struct {
-	repository
+	sample.Repository
 	options hybrid.Options
 	engine  *engine.Engine
 	// preloaded is the node image that was made for it; empty when there is none.
@@ -50,7 +51,7 @@ type site struct {
 // prepare builds everything once, so that all later runs find bases and node image as
 // any run but the first of a day does.
 func (s *site) prepare(ctx context.Context) error {
-	p, err := hybrid.Open(ctx, s.suite(), s.options)
+	p, err := hybrid.Open(ctx, s.Suite(), s.options)
 	if err != nil {
 		return err
 	}
@@ -65,12 +66,12 @@ func (s *site) prepare(ctx context.Context) error {
 // these are the services as they are now.
 func (s *site) run(ctx context.Context, log io.Writer) (parts speed.Parts, err error) {
 	s.round++
-	if err := s.change(s.round); err != nil {
+	if err := s.Change(s.round); err != nil {
 		return nil, fmt.Errorf("change the services: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.forgetServices(ctx)) }()
 	w := newWatch()
-	p, err := hybrid.Open(ctx, s.suite(), s.options)
+	p, err := hybrid.Open(ctx, s.Suite(), s.options)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func (s *site) run(ctx context.Context, log io.Writer) (parts speed.Parts, err e
 func (s *site) specs(ctx context.Context, log io.Writer, artifacts string) error {
 	environment := hybrid.EnvironmentVariable + "=" + filepath.Join(artifacts, "environment.json")
 	_, err := s.engine.Runner.Run(ctx, command.Command{
-		Args: []string{"go", "test", "-count=1", s.suite().Specs}, Dir: s.dir, Env: []string{environment}, Log: log,
+		Args: []string{"go", "test", "-count=1", s.Suite().Specs}, Dir: s.Dir, Env: []string{environment}, Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("ask the services: %w", err)
@@ -104,7 +105,7 @@ func (s *site) forgetServices(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTimeout)
 	defer cancel()
 	out, err := s.engine.Run(ctx, nil, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}",
-		"--filter", "reference="+image.Registry+"/"+s.imagePrefix()+"-*")
+		"--filter", "reference="+image.Registry+"/"+s.ImagePrefix()+"-*")
 	if err != nil {
 		return fmt.Errorf("list the images of the generated services: %w", err)
 	}

@@ -8,11 +8,12 @@ import (
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/test/sample"
 )
 
 func siteWith(r *command.Recorder, preloaded string) *site {
 	return &site{
-		repository: repository{services: 2, token: "abc"}, preloaded: preloaded,
+		Repository: sample.Repository{Name: name, Services: 2, Token: "abc"}, preloaded: preloaded,
 		engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r},
 	}
 }
