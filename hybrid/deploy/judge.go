@@ -100,7 +100,7 @@ func (b *barrier) troubles(d *appsv1.Deployment) []trouble {
 	}
 	found := deploymentTroubles(d)
 	for _, pod := range b.view.current(d) {
-		found = append(found, podTroubles(pod, b.view.mountFailure(pod))...)
+		found = append(found, podTroubles(pod, b.view.failures(pod))...)
 	}
 	return found
 }

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -14,6 +15,9 @@ const (
 	lateGrace = 5 * time.Second
 	// mountGrace is longer because kubelet tries again after 0.5, 1, 2 and 4 s.
 	mountGrace = 10 * time.Second
+	// deafGrace is for a container that runs while its probe meets nobody: it may wait
+	// for what it depends on before it listens.
+	deafGrace = 30 * time.Second
 	// crashes is the restart after which a container counts as crash-looping.
 	// Services have to survive that their dependencies come late, so a process
 	// that ended this often has a lasting reason.
@@ -44,9 +48,18 @@ var waitingTroubles = map[string]time.Duration{
 	"CreateContainerConfigError": lateGrace,
 }
 
-// podTroubles judges one pod; mountFailure is the message about a volume that
-// cannot be mounted, or empty.
-func podTroubles(pod *corev1.Pod, mountFailure string) []trouble {
+// failures are messages of events about a pod: that a volume cannot be mounted, that a
+// probe failed. Each may be empty.
+type failures struct{ mount, probe string }
+
+// deaf reports whether the probe met nobody: no port is open, or the path is not known.
+// An answer that says "not yet" is something else.
+func (f failures) deaf() bool {
+	return strings.Contains(f.probe, "connection refused") || strings.Contains(f.probe, "statuscode: 404")
+}
+
+// podTroubles judges one pod.
+func podTroubles(pod *corev1.Pod, events failures) []trouble {
 	var found []trouble
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
@@ -55,28 +68,38 @@ func podTroubles(pod *corev1.Pod, mountFailure string) []trouble {
 	}
 	creating := pod.Status.Phase == corev1.PodPending
 	for _, c := range statuses(pod) {
-		waiting := c.State.Waiting
-		if waiting == nil {
-			creating = false
-			continue
-		}
-		if waiting.Reason == "CrashLoopBackOff" && c.RestartCount >= crashes {
-			text := fmt.Sprintf("container %s of pod %s crashes again and again (%d restarts)", c.Name, pod.Name, c.RestartCount)
-			if last := c.LastTerminationState.Terminated; last != nil {
-				text += ", " + ended(last)
-			}
-			found = append(found, trouble{text, 0})
-		}
-		if grace, hopeless := waitingTroubles[waiting.Reason]; hopeless {
-			text := fmt.Sprintf("container %s of pod %s: %s", c.Name, pod.Name, waiting.Reason)
-			if waiting.Message != "" {
-				text += ": " + waiting.Message
-			}
-			found = append(found, trouble{text, grace})
-		}
+		creating = creating && c.State.Waiting != nil
+		found = append(found, containerTroubles(pod, c, events)...)
 	}
-	if creating && mountFailure != "" {
-		found = append(found, trouble{fmt.Sprintf("pod %s cannot mount a volume: %s", pod.Name, mountFailure), mountGrace})
+	if creating && events.mount != "" {
+		found = append(found, trouble{fmt.Sprintf("pod %s cannot mount a volume: %s", pod.Name, events.mount), mountGrace})
+	}
+	return found
+}
+
+// containerTroubles judges one container of a pod.
+func containerTroubles(pod *corev1.Pod, c corev1.ContainerStatus, events failures) []trouble {
+	waiting := c.State.Waiting
+	if waiting == nil {
+		if c.State.Running == nil || c.Ready || !events.deaf() {
+			return nil
+		}
+		return []trouble{{fmt.Sprintf("container %s of pod %s runs, and %s", c.Name, pod.Name, lowerFirst(events.probe)), deafGrace}}
+	}
+	var found []trouble
+	if waiting.Reason == "CrashLoopBackOff" && c.RestartCount >= crashes {
+		text := fmt.Sprintf("container %s of pod %s crashes again and again (%d restarts)", c.Name, pod.Name, c.RestartCount)
+		if last := c.LastTerminationState.Terminated; last != nil {
+			text += ", " + ended(last)
+		}
+		found = append(found, trouble{text, 0})
+	}
+	if grace, hopeless := waitingTroubles[waiting.Reason]; hopeless {
+		text := fmt.Sprintf("container %s of pod %s: %s", c.Name, pod.Name, waiting.Reason)
+		if waiting.Message != "" {
+			text += ": " + waiting.Message
+		}
+		found = append(found, trouble{text, grace})
 	}
 	return found
 }
@@ -99,6 +122,14 @@ func deploymentTroubles(d *appsv1.Deployment) []trouble {
 func statuses(pod *corev1.Pod) []corev1.ContainerStatus {
 	all := append([]corev1.ContainerStatus(nil), pod.Status.InitContainerStatuses...)
 	return append(all, pod.Status.ContainerStatuses...)
+}
+
+// lowerFirst has a sentence go on in another one.
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
 }
 
 // ended says in words how a container ended.

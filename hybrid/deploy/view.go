@@ -194,12 +194,16 @@ func (v *view) readyEndpoints(namespace, service string) int {
 	return count
 }
 
-// mountFailure is the newest message about a volume that a pod cannot mount;
-// empty when there is none.
-func (v *view) mountFailure(pod *corev1.Pod) string {
+// failures are the newest messages about what goes wrong with a pod.
+func (v *view) failures(pod *corev1.Pod) failures {
+	return failures{mount: v.newest(pod, "FailedMount"), probe: v.newest(pod, "Unhealthy")}
+}
+
+// newest is the newest message about a pod with the reason; empty when there is none.
+func (v *view) newest(pod *corev1.Pod, reason string) string {
 	var newest *corev1.Event
 	for _, e := range owned[*corev1.Event](v.eventsOf, string(pod.UID)) {
-		if e.Reason != "FailedMount" {
+		if e.Reason != reason {
 			continue
 		}
 		if newest == nil || newest.LastTimestamp.Before(&e.LastTimestamp) {

@@ -194,6 +194,27 @@ func TestWorkloadVolumeThatCannotBeMounted(t *testing.T) {
 	})
 }
 
+func TestWorkloadWhoseProbeMeetsNobody(t *testing.T) {
+	for message, reason := range map[string]string{
+		"Readiness probe failed: dial tcp: connect: connection refused":  "container gateway of pod p runs, and readiness probe failed: dial tcp: connect: connection refused",
+		"Readiness probe failed: HTTP probe failed with statuscode: 404": "container gateway of pod p runs, and readiness probe failed: HTTP probe failed with statuscode: 404",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster(t)
+			c.put(deployment(0), replicaSet("rs2", "2"), pod("p", "rs2", corev1.PodRunning, running(false)), event("p", "Unhealthy", message))
+			begin := time.Now()
+			_, result := start(t.Context(), c, Options{})
+			checkNotReady(t, <-result, reason, []string{
+				"pod p: Running on node-1", "container gateway: running, not ready, 0 restarts",
+				"event Warning Unhealthy: " + message + " (2 times)", "log gateway | fake logs",
+			})
+			if took := time.Since(begin); took != deafGrace {
+				t.Errorf("took %s, want %s", took, deafGrace)
+			}
+		})
+	}
+}
+
 func TestWorkloadForgivesWhatComesLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t)
