@@ -51,12 +51,19 @@ func (e *Engine) DiskUse(ctx context.Context) (int64, error) {
 	return total, nil
 }
 
+// maxSize bounds the number before the unit: a million terabytes fit an int64.
+const maxSize = 1e6
+
 // ParseSize turns a size as docker prints it, such as 989.3MB, into bytes.
 func ParseSize(text string) (int64, error) {
 	var number float64
 	var unit string
 	if _, err := fmt.Sscanf(text, "%g%s", &number, &unit); err != nil {
 		return 0, fmt.Errorf("%q is no size: %w", text, err)
+	}
+	// Also false for what is not a number.
+	if inRange := number >= 0 && number < maxSize; !inRange {
+		return 0, fmt.Errorf("%q is no size: the number is out of range", text)
 	}
 	factor := float64(1)
 	for _, u := range []string{"B", "kB", "MB", "GB", "TB"} {

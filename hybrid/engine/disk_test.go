@@ -55,3 +55,15 @@ func TestDiskUse(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseSize looks for a text that is no size and is taken for one.
+func FuzzParseSize(f *testing.F) {
+	for _, seed := range []string{"989.3MB", "0B", "1e3kB", "-1B", "NaNB", "+InfGB", "1e300TB", "0x1p4B", "1 B", "12KiB"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if got, err := ParseSize(text); got < 0 || err != nil && got != 0 {
+			t.Errorf("%q: %d, %v", text, got, err)
+		}
+	})
+}

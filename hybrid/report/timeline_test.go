@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -212,4 +213,38 @@ func TestCheckOrder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzTimeline loads files that somebody else may have written. What can be read can be
+// judged, shown, and written down as it was.
+func FuzzTimeline(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"run":"r","phases":[{"name":"build","start":1,"end":2,"tasks":[{"name":"image.a","start":1,"end":2,"outcome":"ok"}]}]}`,
+		`{"phases":[{"name":"load","start":-1e308,"tasks":null},{"name":"cluster","end":1e308}]}`, `[]`, `{"started":"yesterday"}`, "",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		file := filepath.Join(t.TempDir(), FileName)
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		first, err := Load(file)
+		if err != nil {
+			return
+		}
+		_, _ = first.CheckOrder(), first.Table() // They must not panic.
+		if err := first.Save(filepath.Dir(file)); err != nil {
+			t.Fatal(err)
+		}
+		second, err := Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, errA := json.Marshal(first)
+		b, errB := json.Marshal(second)
+		if errA != nil || errB != nil || string(a) != string(b) {
+			t.Errorf("written %s, read %s, %v, %v", a, b, errA, errB)
+		}
+	})
 }
