@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
 	"github.com/hybrid-e2e/hybrid/hybrid/diagnose"
@@ -43,7 +44,9 @@ func EndToEnd(ctx context.Context, suite Suite, o Options) error {
 			if err != nil {
 				p.evidence(ctx, err)
 			}
-			err = errors.Join(err, p.Collect(ctx))
+			if !cluster.NodeFailed(err) {
+				err = errors.Join(err, p.Collect(ctx))
+			}
 		}
 	}
 	return p.Close(ctx, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -111,11 +112,47 @@ func TestWatchNamesTheNodeThatDied(t *testing.T) {
 	defer stop()
 	<-ctx.Done()
 	var died *NodeDiedError
-	if err := context.Cause(ctx); !errors.As(err, &died) {
+	if err := context.Cause(ctx); !NodeFailed(err) || NodeFailed(errors.New("x")) || !errors.As(err, &died) {
 		t.Fatalf("cause %v", err)
 	}
 	if want := "node a-e2e-00000000-control-plane died: exit code 137, OOMKilled true\nlast words"; died.Error() != want {
 		t.Errorf("error %q, want %q", died.Error(), want)
+	}
+}
+
+// talkative says what its commands write, each of which goes on until it is told to end.
+type talkative struct{ says map[string]string }
+
+var since = regexp.MustCompile(`--since \d+\.\d{3}`)
+
+func (r *talkative) Run(ctx context.Context, c command.Command) ([]byte, error) {
+	line := since.ReplaceAllString(c.String(), "--since now")
+	if text, ok := r.says[line]; ok {
+		if _, err := c.Stdout.Write([]byte(text)); err != nil {
+			return nil, err
+		}
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestWatchNamesTheNodeThatIsPaused(t *testing.T) {
+	for kind, line := range map[string]string{
+		engine.Docker: "docker events --filter type=container --filter event=pause --format '{{.Actor.Attributes.name}}' --since now " +
+			"--filter container=a-e2e-00000000-control-plane --filter container=a-e2e-00000000-worker",
+		engine.Podman: "docker events --filter type=container --filter event=pause --format '{{.Name}}' --since now " +
+			"--filter container=a-e2e-00000000-control-plane --filter container=a-e2e-00000000-worker",
+	} {
+		r := &talkative{map[string]string{line: "a-e2e-00000000-worker\n"}}
+		c := &Cluster{engine: &engine.Engine{Kind: kind, CLI: "docker", Runner: r}, record: Record{Config: config()}}
+		c.record.Config.Workers = 1
+		ctx, stop := c.Watch(t.Context())
+		<-ctx.Done()
+		stop()
+		var paused *NodePausedError
+		if err := context.Cause(ctx); !NodeFailed(err) || !errors.As(err, &paused) || err.Error() != "node a-e2e-00000000-worker was paused" {
+			t.Errorf("%s: cause %v", kind, err)
+		}
 	}
 }
 

@@ -98,8 +98,14 @@ func (s *site) start(t *testing.T, o started) *run {
 		close(r.ended)
 	}()
 	t.Cleanup(func() {
-		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
-		<-r.ended
+		// A trial that failed leaves nothing behind either.
+		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGINT)
+		select {
+		case <-r.ended:
+		case <-time.After(2 * stopBudget):
+			_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+			<-r.ended
+		}
 		if t.Failed() {
 			text, _ := r.out.look()
 			t.Logf("mage %s printed\n%s", strings.Join(o.args, " "), text)
