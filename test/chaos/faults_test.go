@@ -149,8 +149,9 @@ func TestNodeTrouble(t *testing.T) {
 			r.await("FAILED")
 			took := time.Since(began)
 			code := r.end(time.Minute)
-			if code != 3 || took > 10*time.Second {
-				t.Errorf("exit code %d after %s, want 3 within 10s", code, took)
+			// Evidence of a node that says nothing is waited for, 15 s at most.
+			if code != 3 || took > 20*time.Second {
+				t.Errorf("exit code %d after %s, want 3 within 20s", code, took)
 			}
 			for _, want := range f.told {
 				if !regexp.MustCompile(want).MatchString(r.printed()) {
