@@ -50,11 +50,9 @@ func run(ctx context.Context, arguments []string, logs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("no Kubernetes cluster is configured; run in a pod, or set KUBECONFIG: %w", err)
 	}
-	lines := server.Lines(logs)
-	defer func() { _ = lines.Stop() }() // Nobody reads a log that cannot be written.
 	level := new(slog.LevelVar)
 	level.Set(settings.Log.SlogLevel())
 	return server.Run(ctx, server.Options{
-		Config: settings, Watch: source.Watch, Rest: restConfig, Logger: server.NewLogger(lines, level), Level: level,
+		Config: settings, Watch: source.Watch, Rest: restConfig, Logger: server.NewLogger(logs, level), Level: level,
 	})
 }

@@ -14,6 +14,10 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 )
 
+// errTrials says that runs did not do what they should when they were disturbed. It counts
+// as specs that failed.
+var errTrials = fmt.Errorf("%w: see the trials above", hybrid.ErrSpecs)
+
 // chaosGrace is what trials get to end their runs when they are stopped themselves.
 const chaosGrace = 15 * time.Second
 
@@ -42,8 +46,8 @@ func Chaos(ctx context.Context) error {
 	} else if err == nil || !errors.Is(readErr, fs.ErrNotExist) {
 		err = errors.Join(err, readErr)
 	}
-	if err != nil {
-		err = fault.With(fmt.Errorf("%w: trials failed", ErrMissed), "RUN='<name of the trial>' mage chaos")
+	if exit := (*command.Error)(nil); ctx.Err() == nil && errors.As(err, &exit) && exit.ExitCode == 1 {
+		err = fault.With(errTrials, "RUN='<name of the trial>' mage chaos")
 	}
 	return tell(err)
 }

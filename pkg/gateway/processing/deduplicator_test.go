@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -251,63 +250,6 @@ func TestStaleHintIsHarmless(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
-	}
-}
-
-// TestAHintThatKnowsNothingIsHarmless has a cache that has seen nothing yet.
-func TestAHintThatKnowsNothingIsHarmless(t *testing.T) {
-	first, second := requestName(podSignal().Fingerprint(), 1), requestName(podSignal().Fingerprint(), 2)
-	for name, test := range map[string]struct {
-		before func(t *testing.T, server client.Client)
-		lists  int32
-		want   Outcome
-	}{
-		"and there is nothing": {
-			func(*testing.T, client.Client) {}, 0,
-			Outcome{Created: true, Name: first, Namespace: "shop", Occurrences: 1},
-		},
-		"of an open request": {
-			func(t *testing.T, server client.Client) { record(t, replica(server, nil), podSignal()) }, 2,
-			Outcome{Name: first, Namespace: "shop", Occurrences: 2},
-		},
-		"of one that is over": {
-			func(t *testing.T, server client.Client) {
-				record(t, replica(server, nil), podSignal())
-				setPhase(t, server, v1alpha1.PhaseCompleted)
-			}, 2,
-			Outcome{Created: true, Name: second, Namespace: "shop", Occurrences: 1},
-		},
-	} {
-		var lists atomic.Int32
-		server := apiServer(t, interceptor.Funcs{List: func(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			lists.Add(1)
-			return inner.List(ctx, list, options...)
-		}})
-		test.before(t, server)
-		lists.Store(0)
-		got := record(t, replica(server, apiServer(t, interceptor.Funcs{})), podSignal())
-		// A creation that is refused is looked at before the requests are listed.
-		if got != test.want || lists.Load() != test.lists {
-			t.Errorf("%s: got %+v with %d lists, want %+v with %d", name, got, lists.Load(), test.want, test.lists)
-		}
-	}
-}
-
-// TestAHintDoesNotOpenRequestsInTheFallback has a cache that does not know of the open
-// request in the fallback namespace, where its name is not in the way of another.
-func TestAHintDoesNotOpenRequestsInTheFallback(t *testing.T) {
-	server := apiServer(t, interceptor.Funcs{
-		Create: func(ctx context.Context, inner client.WithWatch, object client.Object, options ...client.CreateOption) error {
-			if object.GetNamespace() == "shop" {
-				return noNamespace("shop")
-			}
-			return inner.Create(ctx, object, options...)
-		},
-	})
-	record(t, replica(server, nil), podSignal())
-	got := record(t, replica(server, apiServer(t, interceptor.Funcs{})), podSignal())
-	if got.Created || !got.Fallback || got.Occurrences != 2 {
-		t.Errorf("got %+v", got)
 	}
 }
 

@@ -39,9 +39,6 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.countHinted(ctx); err != nil && !errors.Is(err, errBeaten) {
 		return err
 	}
-	if err := r.createHinted(ctx); err != nil && !errors.Is(err, errBeaten) {
-		return err
-	}
 	pause := firstConflictPause
 	for len(r.waiting) > 0 {
 		err := r.attempt(ctx)
@@ -60,7 +57,7 @@ func (r *round) run(ctx context.Context) error {
 // any. What comes while they wait for their turn is counted with them.
 func (r *round) countHinted(ctx context.Context) error {
 	d := r.deduplicator
-	if known, _ := r.hinted(ctx); open(known) == nil {
+	if r.hinted(ctx) == nil {
 		return nil
 	}
 	if err := d.slots.acquire(ctx); err != nil {
@@ -68,51 +65,26 @@ func (r *round) countHinted(ctx context.Context) error {
 	}
 	defer d.slots.release()
 	r.waiting = awaited(append(r.waiting, d.takeMore(r.fingerprint)...))
-	known, _ := r.hinted(ctx)
-	active := open(known)
+	active := r.hinted(ctx)
 	if active == nil || len(r.waiting) == 0 {
 		return nil
 	}
 	return r.increment(ctx, active)
 }
 
-// createHinted makes a request where none is known to be open, without asking the API
-// server first, which costs it as much as the creation. The cache may be out of date:
-// all replicas give the same name to the next request of a fingerprint, so that the
-// API server refuses what it does not know of. Only the fallback namespace has to be
-// looked at before it is used, because there the name says nothing of the other.
-func (r *round) createHinted(ctx context.Context) error {
-	known, sure := r.hinted(ctx)
-	if !sure || len(r.waiting) == 0 || open(known) != nil {
-		return nil
-	}
-	creationID := uuid.NewString()
-	request := newRequest(r.waiting[0].signal, r.fingerprint, nextName(r.fingerprint, known), creationID)
-	r.request = request.Name
-	err := r.createOnce(ctx, request, creationID)
-	if namespaceUnusable(err) {
-		return fmt.Errorf("%w: %w", errBeaten, err)
-	}
-	if err != nil {
-		return fmt.Errorf("create %s: %w", client.ObjectKeyFromObject(request), err)
-	}
-	return r.opened(ctx, request)
-}
-
-// hinted returns the requests that the cache or this replica's own latest write tells
-// of, and whether there is a cache to tell of all. They may be out of date: a write is
-// checked against the version, a creation against the name.
-func (r *round) hinted(ctx context.Context) (known []v1alpha1.RemediationRequest, complete bool) {
+// hinted returns the open request that the cache or this replica's own latest write
+// tells of, if any. It may be out of date: its version is what the write is checked
+// against.
+func (r *round) hinted(ctx context.Context) *v1alpha1.RemediationRequest {
 	d := r.deduplicator
-	var cached v1alpha1.RemediationRequestList
+	var known v1alpha1.RemediationRequestList
 	if d.hint != nil {
-		err := d.hint.List(ctx, &cached, client.MatchingFields{v1alpha1.SignalFingerprintField: r.fingerprint})
 		// A cache that cannot be read knows nothing.
-		if complete = err == nil; !complete {
-			cached.Items = nil
+		if d.hint.List(ctx, &known, client.MatchingFields{v1alpha1.SignalFingerprintField: r.fingerprint}) != nil {
+			known.Items = nil
 		}
 	}
-	return d.written.overlay(r.fingerprint, cached.Items), complete
+	return open(d.written.overlay(r.fingerprint, known.Items))
 }
 
 // attempt reads the requests from the API server and counts or creates.
@@ -133,11 +105,6 @@ func (r *round) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.opened(ctx, created)
-}
-
-// opened answers the signal that has opened the request, and counts the others.
-func (r *round) opened(ctx context.Context, created *v1alpha1.RemediationRequest) error {
 	// The creating signal is counted from here on, whatever becomes of the rest.
 	first := r.waiting[:1]
 	r.waiting = r.waiting[1:]

@@ -147,16 +147,13 @@ func checkCalls(t *testing.T, api *kubernetesAPI) {
 	all := strings.Join(api.calls, "\n")
 	for _, want := range []string{
 		"GET /version ",
+		"GET /apis/kubernaut.ai/v1alpha1/remediationrequests spec.signalFingerprint=",
 		"POST /apis/kubernaut.ai/v1alpha1/namespaces/shop/remediationrequests ",
 		"PATCH /apis/kubernaut.ai/v1alpha1/namespaces/shop/remediationrequests/rr-",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no call %q in\n%s", want, all)
 		}
-	}
-	// The cache knows that no request is open.
-	if refused := "spec.signalFingerprint="; strings.Contains(all, refused) {
-		t.Errorf("a call with %q in\n%s", refused, all)
 	}
 }
 
