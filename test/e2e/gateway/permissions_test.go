@@ -77,7 +77,8 @@ type lackingGateway struct {
 	// targets is a namespace of its own, missing one that there is not.
 	targets, missing string
 	sent             atomic.Int64
-	// since is from when on the log must be free of complaints.
+	// since is from when on the log must be free of complaints; zero means from each look
+	// at it.
 	since time.Time
 }
 
@@ -108,7 +109,8 @@ func (l *lackingGateway) complete(ctx context.Context, all []rbacv1.PolicyRule) 
 	GinkgoHelper()
 	l.role.Rules = all
 	Expect(l.Kube.Update(ctx, l.role)).To(Succeed())
-	l.since = time.Now().Add(time.Second) // The API server tells since when in whole seconds.
+	// When the API server heeds that is not known: complaints may go on for a moment.
+	l.since = time.Time{}
 }
 
 // running is an error until the Gateway answers at all.
@@ -126,6 +128,10 @@ func (l *lackingGateway) running(ctx context.Context) error {
 // would do its work with a cache that is never up to date. Each call sends problems of
 // its own.
 func (l *lackingGateway) works(ctx context.Context) error {
+	since := l.since
+	if since.IsZero() {
+		since = time.Now()
+	}
 	a, err := l.Get(ctx, infrastructure.EndpointGateway, "/readyz")
 	if err != nil || a.Status != http.StatusOK {
 		return fmt.Errorf("ready with %d: %w", a.Status, err)
@@ -140,7 +146,7 @@ func (l *lackingGateway) works(ctx context.Context) error {
 			return fmt.Errorf("want %d, answered %d %s: %w", expected.status, a.Status, a.Body, err)
 		}
 	}
-	log, err := l.gatewayLog(ctx, l.since)
+	log, err := l.gatewayLog(ctx, since)
 	if err == nil && bytes.Contains(log, []byte("is forbidden")) {
 		err = errors.New("the log complains about a missing right")
 	}
