@@ -12,19 +12,24 @@ import (
 )
 
 const (
-	// attempts is how often one call is made in all.
-	attempts = 3
-	// firstPause doubles with every attempt.
-	firstPause = 250 * time.Millisecond
+	// firstPause between two attempts doubles with every attempt, up to longestPause.
+	firstPause   = 250 * time.Millisecond
+	longestPause = 2 * time.Second
+	// awayTimeout is for an API server that is not there: kubelet starts one that died
+	// again, which takes up to ten seconds.
+	awayTimeout = 20 * time.Second
+	// momentTimeout is for what an API server says in the first moments after its start,
+	// or after a kind was defined.
+	momentTimeout = 2 * time.Second
 )
 
-// retry calls f until it succeeds, fails for a lasting reason, or has failed
-// three times. The pauses end with ctx.
+// retry calls f until it succeeds, or fails for a reason that lasts longer than its
+// patience. The pauses end with ctx.
 func retry(ctx context.Context, f func() error) error {
-	pause := firstPause
-	for n := 1; ; n++ {
+	start := time.Now()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := f()
-		if err == nil || n == attempts || !passing(err) {
+		if err == nil || time.Since(start)+pause > patience(err) {
 			return err
 		}
 		timer := time.NewTimer(pause)
@@ -34,19 +39,27 @@ func retry(ctx context.Context, f func() error) error {
 			return errors.Join(context.Cause(ctx), err)
 		case <-timer.C:
 		}
-		pause *= 2
 	}
 }
 
-// passing tells the failures that a later attempt may not meet, by type: the
-// API server is busy, starting or not reachable for the moment, or does not
-// show a kind yet that was defined just before.
-func passing(err error) bool {
-	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
-		code := status.Status().Code
-		return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
+// patience is how long a failure may last, by its type: zero for one that a later
+// attempt meets again.
+func patience(err error) time.Duration {
+	if utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsHTTP2ConnectionLost(err) || utilnet.IsProbableEOF(err) {
+		return awayTimeout
 	}
-	return meta.IsNoMatchError(err) ||
-		utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) ||
-		utilnet.IsHTTP2ConnectionLost(err) || utilnet.IsProbableEOF(err)
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
+		switch code := status.Status().Code; {
+		case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout:
+			return awayTimeout
+		// An API server that does not know its roles yet refuses everything.
+		case code == http.StatusForbidden || code >= http.StatusInternalServerError:
+			return momentTimeout
+		}
+		return 0
+	}
+	if meta.IsNoMatchError(err) {
+		return momentTimeout
+	}
+	return 0
 }

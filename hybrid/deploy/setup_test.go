@@ -120,9 +120,10 @@ func TestApplyRetriesPassingFailuresOnly(t *testing.T) {
 		want    string
 		next    string
 	}{
-		"comes up":   {[]error{busy, busy, nil}, 3, 750 * time.Millisecond, "", ""},
-		"stays busy": {[]error{busy, busy, busy}, 3, 750 * time.Millisecond, "apply ConfigMap ns/a (a.yaml, document 1): starting", ""},
-		"refused":    {[]error{refused}, 1, 0, "apply ConfigMap ns/a (a.yaml, document 1): no", ""},
+		"comes up":      {[]error{busy, busy, nil}, 3, 750 * time.Millisecond, "", ""},
+		"stays busy":    {slices.Repeat([]error{busy}, 13), 13, 19750 * time.Millisecond, "apply ConfigMap ns/a (a.yaml, document 1): starting", ""},
+		"not known yet": {[]error{refused, refused, nil}, 3, 750 * time.Millisecond, "", ""},
+		"refused":       {slices.Repeat([]error{refused}, 4), 4, 1750 * time.Millisecond, "apply ConfigMap ns/a (a.yaml, document 1): no", ""},
 		"invalid": {
 			[]error{invalid},
 			1, 0, `apply ConfigMap ns/a (a.yaml, document 1): ConfigMap "a" is invalid`,
@@ -164,7 +165,7 @@ func TestApplyOfAKindThatIsNotDefined(t *testing.T) {
 		if want := `apply Riddle a (a.yaml, document 1): no matches for kind "Riddle" in version "kubernaut.ai/v1alpha1"`; err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
-		if c.mapper.resets != attempts {
+		if c.mapper.resets != 4 {
 			t.Errorf("%d resets", c.mapper.resets)
 		}
 	})
@@ -231,8 +232,8 @@ func TestNew(t *testing.T) {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Warning", `299 - "would violate PodSecurity"`)
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"go away","code":403}`))
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"BadRequest","message":"go away","code":400}`))
 	}))
 	defer server.Close()
 	d, err := New(Options{Config: &rest.Config{Host: server.URL}, Namespace: "ns"})
