@@ -10,7 +10,7 @@ RUN : "security updates of ${UPDATE_EPOCH}" && apt-get update && DEBIAN_FRONTEND
 RUN useradd --uid 1001 --gid 0 --no-create-home --home-dir /var/lib/postgresql --shell /usr/sbin/nologin audit \
     && mkdir -p /var/lib/postgresql/data /var/run/postgresql \
     && chown -R 1001:0 /var/lib/postgresql /var/run/postgresql
-COPY docker/stores/postgresql.sh /usr/local/bin/hybrid-postgresql
+COPY --chmod=755 docker/stores/postgresql.sh /usr/local/bin/hybrid-postgresql
 
 ENV PGDATA=/var/lib/postgresql/data/pgdata
 # Postgres takes SIGINT as a fast shutdown; SIGTERM would wait for its clients.

@@ -9,8 +9,8 @@ RUN : "security updates of ${UPDATE_EPOCH}" && apt-get update && DEBIAN_FRONTEND
 RUN useradd --uid 1001 --gid 0 --no-create-home --home-dir /data --shell /usr/sbin/nologin queue \
     && mkdir -p /data /run/redis \
     && chown -R 1001:0 /data /run/redis
-COPY docker/stores/redis.sh /usr/local/bin/hybrid-redis
-COPY docker/stores/redis-ready.sh /usr/local/bin/hybrid-redis-ready
+COPY --chmod=755 docker/stores/redis.sh /usr/local/bin/hybrid-redis
+COPY --chmod=755 docker/stores/redis-ready.sh /usr/local/bin/hybrid-redis-ready
 
 WORKDIR /data
 USER 1001:0
