@@ -28,14 +28,19 @@ func Verify(ctx context.Context) error {
 	return failed("verify", infrastructure.Verify(ctx))
 }
 
+// Vulnerabilities looks for known vulnerabilities that the code can reach, with govulncheck.
+func Vulnerabilities(ctx context.Context) error {
+	return failed("vulnerabilities", infrastructure.Vulnerabilities(ctx))
+}
+
 // CI does what a pull request must pass: the tests, then every suite.
 func CI(ctx context.Context) error {
-	mg.CtxDeps(ctx, Test)
+	mg.SerialCtxDeps(ctx, Test, Vulnerabilities)
 	return failed("ci", infrastructure.EndToEndAll(ctx))
 }
 
 // Chaos stops runs at every place and breaks what they stand on: a table of what they told and left.
-// It makes some fifty clusters, one after the other; RUN selects trials as go test -run does.
+// It makes some seventy clusters, one after the other; RUN selects trials as go test -run does.
 func Chaos(ctx context.Context) error {
 	return failed("chaos", infrastructure.Chaos(ctx))
 }
