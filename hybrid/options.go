@@ -13,6 +13,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/offline"
 )
 
 // Options are the settings of one run. OptionsFrom reads them from environment
@@ -58,6 +59,12 @@ type Options struct {
 	// each processor and those that the suite declares in ExtraProcs, since specs
 	// wait for the cluster most of their time.
 	Procs int
+	// BuildTimeout bounds the build of each image (BUILD_TIMEOUT); zero means
+	// image.DefaultTimeout.
+	BuildTimeout time.Duration
+	// PullTimeout bounds the pull of each base image (PULL_TIMEOUT); zero means
+	// offline.DefaultPullTimeout.
+	PullTimeout time.Duration
 	// TestTimeout bounds the specs (TEST_TIMEOUT); zero means 15 minutes.
 	TestTimeout time.Duration
 	// BaseImages replaces base images, pinned ones as well as stand-ins: build
@@ -81,25 +88,27 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 	now := time.Now()
 	r := reader{getenv: getenv}
 	o := Options{
-		Root:        root,
-		Artifacts:   getenv("ARTIFACTS"),
-		Out:         out,
-		Verbose:     r.flag("MAGEFILE_VERBOSE", false),
-		Keep:        r.flag("KEEP_CLUSTER", false),
-		ClusterTTL:  r.duration("CLUSTER_TTL", cluster.DefaultTTL),
-		Leases:      cluster.LeaseFolder(getenv),
-		Plain:       !r.flag("COVERAGE", true),
-		NoPreload:   !r.flag("PRELOAD", true),
-		FixedPorts:  r.flag("FIXED_PORTS", false),
-		ImageSource: r.oneOf("IMAGE_SOURCE", "auto", "auto", "registry", "local"),
-		Engine:      r.oneOf("CONTAINER_ENGINE", "", "", "docker", "podman"),
-		Workers:     r.number("WORKERS", 0, 0, 9),
-		Focus:       getenv("FOCUS"),
-		Labels:      getenv("LABELS"),
-		Procs:       r.number("PROCS", 0, 0, 256),
-		TestTimeout: r.duration("TEST_TIMEOUT", 15*time.Minute),
-		Transport:   map[string]string{"GOPROXY": getenv("GOPROXY"), "GOFLAGS": getenv("GOFLAGS"), "GOSUMDB": getenv("GOSUMDB"), "GONOSUMDB": getenv("GONOSUMDB")},
-		Getenv:      getenv,
+		Root:         root,
+		Artifacts:    getenv("ARTIFACTS"),
+		Out:          out,
+		Verbose:      r.flag("MAGEFILE_VERBOSE", false),
+		Keep:         r.flag("KEEP_CLUSTER", false),
+		ClusterTTL:   r.duration("CLUSTER_TTL", cluster.DefaultTTL),
+		Leases:       cluster.LeaseFolder(getenv),
+		Plain:        !r.flag("COVERAGE", true),
+		NoPreload:    !r.flag("PRELOAD", true),
+		FixedPorts:   r.flag("FIXED_PORTS", false),
+		ImageSource:  r.oneOf("IMAGE_SOURCE", "auto", "auto", "registry", "local"),
+		Engine:       r.oneOf("CONTAINER_ENGINE", "", "", "docker", "podman"),
+		Workers:      r.number("WORKERS", 0, 0, 9),
+		Focus:        getenv("FOCUS"),
+		Labels:       getenv("LABELS"),
+		Procs:        r.number("PROCS", 0, 0, 256),
+		BuildTimeout: r.duration("BUILD_TIMEOUT", image.DefaultTimeout),
+		PullTimeout:  r.duration("PULL_TIMEOUT", offline.DefaultPullTimeout),
+		TestTimeout:  r.duration("TEST_TIMEOUT", 15*time.Minute),
+		Transport:    map[string]string{"GOPROXY": getenv("GOPROXY"), "GOFLAGS": getenv("GOFLAGS"), "GOSUMDB": getenv("GOSUMDB"), "GONOSUMDB": getenv("GONOSUMDB")},
+		Getenv:       getenv,
 	}
 	epoch, err := image.ParseEpoch(getenv("SECURITY_EPOCH"), now)
 	if err != nil {

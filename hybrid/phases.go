@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
@@ -18,25 +17,20 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/load"
 	"github.com/hybrid-e2e/hybrid/hybrid/offline"
 	"github.com/hybrid-e2e/hybrid/hybrid/report"
+	"github.com/hybrid-e2e/hybrid/hybrid/room"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
-// Limits of the phases.
-const (
-	// buildMemory is set aside for each Go build, on the safe side: a compiler or
-	// linker that is killed for want of memory fails the run without a reason.
-	buildMemory = 1536 << 20
-	// baseLimit bounds the making of base images: one of them compiles
-	// Kubernetes on all processors, the rest mostly waits for the network.
-	baseLimit = 3
-)
+// baseLimit bounds the making of base images: one of them compiles Kubernetes on all
+// processors, the rest mostly waits for the network.
+const baseLimit = 3
 
 // Build makes every image that does not exist under its content key, bases
 // first, and compiles the specs. It creates no cluster. It may be called again.
 func (p *Pipeline) Build(ctx context.Context) error {
 	bases, err := offline.Tasks(ctx, offline.Options{
 		Root: p.o.Root, Engine: p.engine, Runner: p.o.Runner, Source: p.images.Source, Transport: p.o.Transport,
-		Mark: p.leftover.Mark(),
+		Mark: p.leftover.Mark(), PullTimeout: p.o.PullTimeout,
 	}, p.images)
 	if err != nil {
 		return err
@@ -94,25 +88,10 @@ func (p *Pipeline) preload(plans []image.Plan) []task.Task {
 // buildLimit is how many images are built at once: what the free memory allows.
 func buildLimit() int {
 	limit := runtime.NumCPU()
-	if free, err := availableMemory("/proc/meminfo"); err == nil {
-		limit = min(limit+2, int(free/buildMemory))
+	if free, err := room.Memory(meminfo); err == nil {
+		limit = min(limit+2, int(free/room.Build))
 	}
 	return max(1, limit)
-}
-
-// availableMemory reads MemAvailable in bytes.
-func availableMemory(meminfo string) (int64, error) {
-	b, err := os.ReadFile(meminfo)
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		var kib int64
-		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err == nil {
-			return kib << 10, nil
-		}
-	}
-	return 0, fmt.Errorf("%s has no line MemAvailable", meminfo)
 }
 
 func (p *Pipeline) imageSpecs() []image.Spec {
@@ -141,7 +120,7 @@ func (p *Pipeline) imageOptions() image.Options {
 			args[name] = replaced
 		}
 	}
-	o := image.Options{Root: p.o.Root, Engine: p.engine, Args: args, Transport: p.o.Transport, Epoch: p.o.Epoch}
+	o := image.Options{Root: p.o.Root, Engine: p.engine, Args: args, Transport: p.o.Transport, Epoch: p.o.Epoch, Timeout: p.o.BuildTimeout}
 	if p.images.Source == offline.Local {
 		// Without a registry the machine's own network is the one that is known
 		// to reach a module proxy.

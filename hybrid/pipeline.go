@@ -111,6 +111,7 @@ func (p *Pipeline) open(ctx context.Context) error {
 		task.Task{Name: "suite", Run: p.checkSuite},
 		task.Task{Name: "engine", Run: p.findEngine},
 		task.Task{Name: "images.source", Needs: []string{"engine"}, Run: p.decideImages},
+		task.Task{Name: "room", Needs: []string{"engine", "leftovers"}, Run: p.checkRoom},
 		task.Task{Name: "leftovers", Needs: []string{"engine"}, Run: p.reap},
 		task.Task{Name: "ports", Needs: []string{"leftovers"}, Run: p.checkPorts},
 	)

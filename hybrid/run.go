@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/modfile"
@@ -18,6 +19,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/diagnose"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/report"
+	"github.com/hybrid-e2e/hybrid/hybrid/room"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
@@ -37,28 +39,66 @@ func EndToEnd(ctx context.Context, suite Suite, o Options) error {
 	if err != nil {
 		return err
 	}
-	err = p.upToDeploy(ctx)
+	err = p.Build(ctx)
 	if err == nil {
-		err = p.Test(ctx)
-		if ctx.Err() == nil {
-			if err != nil {
-				p.evidence(ctx, err)
-			}
-			if !cluster.NodeFailed(err) {
-				err = errors.Join(err, p.Collect(ctx))
-			}
+		err = p.inCluster(ctx)
+	}
+	if cluster.NodeFailed(err) && ctx.Err() == nil {
+		if err = p.forgetCluster(ctx, err); err == nil {
+			err = p.inCluster(ctx)
 		}
 	}
 	return p.Close(ctx, err)
 }
 
-func (p *Pipeline) upToDeploy(ctx context.Context) error {
-	for _, phase := range []func(context.Context) error{p.Build, p.Cluster, p.Load, p.Deploy} {
+// inCluster is what comes after the images, and tells when it failed because of a node.
+func (p *Pipeline) inCluster(ctx context.Context) error {
+	err := p.fromClusterToCoverage(ctx)
+	if err == nil || ctx.Err() != nil || p.cluster == nil || cluster.Lost(err) {
+		return err
+	}
+	// A command in a node may fail before the engine tells of the node's end.
+	return errors.Join(p.cluster.Failed(ctx, err), err)
+}
+
+func (p *Pipeline) fromClusterToCoverage(ctx context.Context) error {
+	for _, phase := range []func(context.Context) error{p.Cluster, p.Load, p.Deploy} {
 		if err := phase(ctx); err != nil {
 			return err
 		}
 	}
+	err := p.Test(ctx)
+	if ctx.Err() != nil {
+		return err
+	}
+	if err != nil {
+		p.evidence(ctx, err)
+	}
+	if !cluster.Lost(err) {
+		err = errors.Join(err, p.Collect(ctx))
+	}
+	return err
+}
+
+// forgetCluster ends the first attempt of a run whose node failed: it keeps the
+// evidence, and deletes the cluster so that another one can be made.
+func (p *Pipeline) forgetCluster(ctx context.Context, cause error) error {
+	p.evidence(ctx, cause)
+	p.evidenced = false
+	p.recorder.SetRebuilt(p.o.Now(), cause)
+	p.printer.Print("  the cluster is made anew, once: " + firstLine(cause))
+	err := p.group(report.PhaseCluster, 0).Run(ctx, p.deleteCluster())
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	p.cluster, p.deployer, p.env, p.summary = nil, nil, nil, nil
 	return nil
+}
+
+// firstLine is the start of an error.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 // Test runs the specs in parallel processes against the ready environment.
@@ -182,10 +222,14 @@ func (p *Pipeline) evidence(ctx context.Context, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceTimeout)
 	defer cancel()
 	nodes, nodesErr := p.cluster.Nodes(ctx)
+	dir := filepath.Join(p.dir, "diagnose")
+	if p.recorder.Rebuilt() {
+		dir += "-rebuilt"
+	}
 	err := errors.Join(nodesErr, diagnose.Collect(ctx, diagnose.Options{
 		Config: p.cluster.REST, Namespaces: []string{p.suite.Namespace, "kube-system"}, Cause: cause,
 		Run:   func(ctx context.Context, args ...string) ([]byte, error) { return p.engine.Run(ctx, nil, args...) },
-		Nodes: nodes, Dir: filepath.Join(p.dir, "diagnose"),
+		Nodes: nodes, Dir: dir,
 	}))
 	if err != nil {
 		fmt.Fprintf(p.o.Out, "  evidence is incomplete: %v\n", err)
@@ -220,6 +264,9 @@ func (p *Pipeline) Step(ctx context.Context, phase func(context.Context) error) 
 // kept, the order of the phases checked, the timeline written, the outcome told.
 // It returns failure joined with whatever went wrong meanwhile.
 func (p *Pipeline) Close(ctx context.Context, failure error) error {
+	if failure != nil && ctx.Err() == nil {
+		failure = p.explain(ctx, failure) // As long as things are as they were.
+	}
 	if failure != nil && (ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrDeadline)) {
 		p.evidence(ctx, failure)
 	}
@@ -227,10 +274,23 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 	timeline := p.recorder.Snapshot()
 	err = errors.Join(err, timeline.CheckOrder())
 	timeline = p.recorder.Finish(result(ctx, err), err)
-	err = errors.Join(err, timeline.Save(p.dir))
+	if saveErr := timeline.Save(p.dir); saveErr != nil {
+		err = errors.Join(err, room.Explain(saveErr, p.places(context.WithoutCancel(ctx))...))
+	}
 	p.tell(timeline, err)
 	p.Release()
 	return err
+}
+
+// explain adds to an error what lies behind it and the command that failed cannot know:
+// a disk that is full, an engine that is gone.
+func (p *Pipeline) explain(ctx context.Context, err error) error {
+	if p.engine != nil && !cluster.Lost(err) {
+		if gone := p.engine.Gone(ctx); gone != nil {
+			return errors.Join(gone, err)
+		}
+	}
+	return room.Explain(err, p.places(ctx)...)
 }
 
 // Release lets go of the checkout. Only a caller that ends a run without Close needs
@@ -250,12 +310,14 @@ func (p *Pipeline) teardown(ctx context.Context) error {
 	if p.cluster.Kept() && !p.failedCreation() && !p.abandoned {
 		return p.cluster.Used()
 	}
-	return p.group(report.PhaseTeardown, 0).Run(context.WithoutCancel(ctx), task.Task{
-		Name: "cluster.delete", Run: func(ctx context.Context, h *task.Handle) error {
-			h.Detail("%s", p.cluster.Name())
-			return fault.With(p.cluster.Delete(ctx, h), "mage down")
-		},
-	})
+	return p.group(report.PhaseTeardown, 0).Run(context.WithoutCancel(ctx), p.deleteCluster())
+}
+
+func (p *Pipeline) deleteCluster() task.Task {
+	return task.Task{Name: "cluster.delete", Run: func(ctx context.Context, h *task.Handle) error {
+		h.Detail("%s", p.cluster.Name())
+		return fault.With(p.cluster.Delete(ctx, h), "mage down")
+	}}
 }
 
 // failedCreation tells whether the cluster never came to work: such a one is

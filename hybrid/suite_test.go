@@ -88,13 +88,3 @@ func TestProcessesOfTheSpecs(t *testing.T) {
 		}
 	}
 }
-
-func TestAvailableMemory(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "meminfo")
-	if err := os.WriteFile(file, []byte("MemTotal:       100 kB\nMemAvailable:    64 kB\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := availableMemory(file); err != nil || got != 64<<10 {
-		t.Errorf("%d, %v", got, err)
-	}
-}

@@ -50,6 +50,9 @@ func phaseTable(t report.Timeline) string {
 		b.WriteByte('\n')
 	}
 	fmt.Fprintf(&b, "  %-10s %7.1f s  setup %.1f s, tests %.1f s, images: %s\n", t.Result, t.TotalSeconds, t.SetupSeconds, t.TestSeconds, t.ImageSource)
+	if t.Rebuilt > 0 {
+		fmt.Fprintf(&b, "  the cluster was made anew after %.1f s: %s\n", t.Rebuilt, t.RebuiltBecause)
+	}
 	if len(t.StandIns) > 0 {
 		fmt.Fprintf(&b, "  stand-ins made locally: %s\n", strings.Join(t.StandIns, ", "))
 	}

@@ -66,6 +66,9 @@ type Cluster struct {
 	leases Leases
 	ttl    time.Duration
 	record Record
+	// since is when the run began with the cluster: what happened to nodes before is of
+	// no concern.
+	since time.Time
 	// creating is closed when kind has ended; nil when it never began.
 	creating chan struct{}
 }
@@ -80,6 +83,7 @@ func Ensure(ctx context.Context, o Options, out io.Writer) (*Cluster, error) {
 		engine:     o.Engine,
 		leases:     o.Leases,
 		ttl:        cmp.Or(o.TTL, DefaultTTL),
+		since:      time.Now(),
 	}
 	if err := os.MkdirAll(o.State, 0o755); err != nil {
 		return nil, fmt.Errorf("create the cluster's folder: %w", err)
@@ -179,8 +183,21 @@ func (c *Cluster) claim(ctx context.Context, o Options) error {
 	return c.Used()
 }
 
-// fresh creates the claimed cluster and proves that it works.
+// fresh creates the claimed cluster and proves that it works. The events of an earlier
+// one of the same name do not count.
 func (c *Cluster) fresh(ctx context.Context, out io.Writer) error {
+	c.since = time.Now()
+	ctx, stop := c.watch(ctx, c.watchContainers)
+	defer stop()
+	err := c.freshWatched(ctx, out)
+	if cause := context.Cause(ctx); err != nil && Lost(cause) {
+		// What failed then failed because of that.
+		return fmt.Errorf("create cluster %s: %w", c.Name(), cause)
+	}
+	return err
+}
+
+func (c *Cluster) freshWatched(ctx context.Context, out io.Writer) error {
 	creating, cancel := context.WithTimeoutCause(ctx, createTimeout, fmt.Errorf("kind did not finish within %s", createTimeout))
 	defer cancel()
 	if err := c.create(creating, out); err != nil {

@@ -3,15 +3,25 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"reflect"
 	"regexp"
-	"runtime"
+	goruntime "runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+	kinderrors "sigs.k8s.io/kind/pkg/errors"
+	kindexec "sigs.k8s.io/kind/pkg/exec"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
@@ -100,60 +110,158 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-func TestWatchNamesTheNodeThatDied(t *testing.T) {
-	r := &command.Recorder{Replies: map[string]command.Reply{
-		"docker wait a-e2e-00000000-control-plane": {Stdout: "137\n"},
-		"docker inspect":        {Stdout: "exit code 137, OOMKilled true \n"},
-		"docker logs --tail 10": {Stdout: "last words\n"},
-	}}
-	c := &Cluster{engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r}, record: Record{Config: config()}}
-	c.record.Config.Workers = 0
-	ctx, stop := c.Watch(t.Context())
-	defer stop()
-	<-ctx.Done()
-	var died *NodeDiedError
-	if err := context.Cause(ctx); !NodeFailed(err) || NodeFailed(errors.New("x")) || !errors.As(err, &died) {
-		t.Fatalf("cause %v", err)
-	}
-	if want := "node a-e2e-00000000-control-plane died: exit code 137, OOMKilled true\nlast words"; died.Error() != want {
-		t.Errorf("error %q, want %q", died.Error(), want)
-	}
-}
-
 // talkative says what its commands write, each of which goes on until it is told to end.
 type talkative struct{ says map[string]string }
 
-var since = regexp.MustCompile(`--since \d+\.\d{3}`)
+var since = regexp.MustCompile(`--since -?\d+\.\d{3}`)
 
 func (r *talkative) Run(ctx context.Context, c command.Command) ([]byte, error) {
 	line := since.ReplaceAllString(c.String(), "--since now")
-	if text, ok := r.says[line]; ok {
-		if _, err := c.Stdout.Write([]byte(text)); err != nil {
+	text, ok := r.says[line]
+	if !ok {
+		return nil, fmt.Errorf("nothing is said to %s", line)
+	}
+	if c.Stdout == nil {
+		return []byte(text), nil
+	}
+	for i := range text { // In parts, as a pipe may give it.
+		if _, err := c.Stdout.Write([]byte(text[i : i+1])); err != nil {
 			return nil, err
 		}
 	}
 	<-ctx.Done()
-	return nil, ctx.Err()
+	return nil, context.Cause(ctx)
 }
 
-func TestWatchNamesTheNodeThatIsPaused(t *testing.T) {
-	for kind, line := range map[string]string{
-		engine.Docker: "docker events --filter type=container --filter event=pause --format '{{.Actor.Attributes.name}}' --since now " +
-			"--filter container=a-e2e-00000000-control-plane --filter container=a-e2e-00000000-worker",
-		engine.Podman: "docker events --filter type=container --filter event=pause --format '{{.Name}}' --since now " +
-			"--filter container=a-e2e-00000000-control-plane --filter container=a-e2e-00000000-worker",
+// events are what an engine of the kind is asked, after its name.
+func events(kind string) string {
+	died, format := "die", "'{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}'"
+	if kind == engine.Podman {
+		died, format = "died", "'{{.Status}} {{.Name}} {{.ContainerExitCode}}'"
+	}
+	return "x events --since now --filter type=container --filter event=" + died + " --filter event=pause " +
+		"--filter label=io.x-k8s.kind.cluster=a-e2e-00000000 --format " + format
+}
+
+func TestWatchNamesTheNodeThatFailed(t *testing.T) {
+	const node = "a-e2e-00000000-worker"
+	for _, c := range []struct{ kind, event, want string }{
+		{engine.Docker, "die " + node + " 137", "node " + node + " died: exit code 137, OOMKilled true\nlast words"},
+		{engine.Podman, "died " + node + " 1", "node " + node + " died: exit code 1, OOMKilled true\nlast words"},
+		{engine.Docker, "pause " + node + " ", "node " + node + " was paused"},
+		{engine.Podman, "pause " + node + " ", "node " + node + " was paused"},
 	} {
-		r := &talkative{map[string]string{line: "a-e2e-00000000-worker\n"}}
-		c := &Cluster{engine: &engine.Engine{Kind: kind, CLI: "docker", Runner: r}, record: Record{Config: config()}}
-		c.record.Config.Workers = 1
-		ctx, stop := c.Watch(t.Context())
+		r := &talkative{map[string]string{
+			events(c.kind): c.event + "\n", "x logs --tail 10 " + node: "last words\n",
+			"x inspect --format 'OOMKilled {{.State.OOMKilled}} {{.State.Error}}' " + node: "OOMKilled true \n",
+		}}
+		watched := &Cluster{engine: &engine.Engine{Kind: c.kind, CLI: "x", Runner: r}, record: Record{Config: config()}}
+		ctx, stop := watched.Watch(t.Context())
 		<-ctx.Done()
 		stop()
-		var paused *NodePausedError
-		if err := context.Cause(ctx); !NodeFailed(err) || !errors.As(err, &paused) || err.Error() != "node a-e2e-00000000-worker was paused" {
-			t.Errorf("%s: cause %v", kind, err)
+		if err := context.Cause(ctx); !NodeFailed(err) || !Lost(err) || err.Error() != c.want {
+			t.Errorf("%s, %s: cause %v", c.kind, c.event, err)
 		}
 	}
+	if other := errors.New("other"); NodeFailed(other) || Lost(other) || NodeFailed(nil) || Lost(nil) {
+		t.Error("any error is one of a node")
+	}
+}
+
+func TestWatchTellsThatTheEngineIsGone(t *testing.T) {
+	gone := "Cannot connect to the Docker daemon"
+	c := &Cluster{engine: &engine.Engine{Kind: engine.Docker, CLI: "x", Runner: &command.Recorder{Replies: map[string]command.Reply{
+		"x events": {Err: errors.New(gone)},
+	}}}, record: Record{Config: config()}}
+	ctx, stop := c.Watch(t.Context())
+	<-ctx.Done()
+	stop()
+	err := context.Cause(ctx)
+	if NodeFailed(err) || !Lost(err) || !strings.HasPrefix(err.Error(), "the container engine stopped answering: ") || !strings.HasSuffix(err.Error(), gone) {
+		t.Errorf("cause %v", err)
+	}
+}
+
+func TestFailedLooksAtTheNodes(t *testing.T) {
+	const list = "x ps --all --quiet --no-trunc --filter label=io.x-k8s.kind.cluster=a-e2e-00000000"
+	for status, want := range map[string]string{
+		"running": "", "paused": "node n was paused", "exited": "node n died: exit code 9",
+	} {
+		r := &talkative{map[string]string{
+			list: "1\n", "x container inspect 1": `[{"Id":"1","Name":"/n","State":{"Status":"` + status + `","ExitCode":9}}]`,
+		}}
+		c := &Cluster{engine: &engine.Engine{Kind: engine.Docker, CLI: "x", Runner: r}, record: Record{Config: config()}}
+		if err := c.Failed(t.Context(), nil); want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: error %v, want %q", status, err, want)
+		}
+	}
+	// A command fails in a node before the engine tells of the node's end.
+	late := &talkative{map[string]string{
+		events(engine.Docker): "die n 137\n", list: "1\n", "x container inspect 1": `[{"Id":"1","Name":"/n","State":{"Status":"running"}}]`,
+	}}
+	c := &Cluster{engine: &engine.Engine{Kind: engine.Docker, CLI: "x", Runner: late}, record: Record{Config: config()}}
+	if err := c.Failed(t.Context(), &command.Error{}); err == nil || err.Error() != "node n died: exit code 137" {
+		t.Errorf("told late: %v", err)
+	}
+	c.engine.Runner = &talkative{}
+	if err := c.Failed(t.Context(), nil); NodeFailed(err) || !Lost(err) {
+		t.Errorf("without an engine: %v", err)
+	}
+}
+
+// plainListWatch cannot do more than list and watch.
+type plainListWatch struct{ cache.ListWatch }
+
+func (*plainListWatch) IsWatchListSemanticsUnSupported() bool { return true }
+
+// nodesSaying lists one node, and gives its later states one after the other.
+func nodesSaying(states <-chan corev1.ConditionStatus) cache.ListerWatcher {
+	node := func(version string, s corev1.ConditionStatus) *corev1.Node {
+		return &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: "n", ResourceVersion: version},
+			Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: s, Reason: "R"}}},
+		}
+	}
+	return &plainListWatch{cache.ListWatch{
+		ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
+			return &corev1.NodeList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: []corev1.Node{*node("1", corev1.ConditionFalse)}}, nil
+		},
+		WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) {
+			w := watch.NewFake()
+			go func() {
+				for s := range states {
+					w.Modify(node("2", s))
+				}
+			}()
+			return w, nil
+		},
+	}}
+}
+
+func TestNodesThatStayNotReadyEndTheWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ready, unknown = corev1.ConditionTrue, corev1.ConditionUnknown
+		states := make(chan corev1.ConditionStatus)
+		began := time.Now()
+		go func() {
+			// Not ready before it ever was, ready, not ready for a moment, ready, not ready.
+			for _, s := range []corev1.ConditionStatus{unknown, ready, unknown} {
+				states <- s
+			}
+			<-time.After(notReadyGrace - time.Second)
+			states <- ready
+			<-time.After(time.Minute)
+			states <- unknown
+			close(states)
+		}()
+		err := nodesStayReady(t.Context(), nodesSaying(states))
+		if !NodeFailed(err) || err.Error() != "node n is not Ready any more: R" {
+			t.Errorf("error %v", err)
+		}
+		if took := time.Since(began); took != 2*notReadyGrace-time.Second+time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
 
 // endless runs commands that end only when they are told to, and take a moment then.
@@ -163,7 +271,7 @@ func (e *endless) Run(ctx context.Context, _ command.Command) ([]byte, error) {
 	e.running.Add(1)
 	defer e.running.Add(-1)
 	<-ctx.Done()
-	runtime.Gosched()
+	goruntime.Gosched()
 	return nil, ctx.Err()
 }
 
@@ -194,6 +302,18 @@ func TestRunKindEndsWithItsContext(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	<-ended
+}
+
+func TestAFailureOfKindHasTheOutputOfItsCommand(t *testing.T) {
+	other := errors.New("other")
+	if err := withOutput(other); err.Error() != "other" || withOutput(nil) != nil {
+		t.Errorf("error %v", err)
+	}
+	failed := &kindexec.RunError{Command: []string{"docker", "network"}, Output: []byte("mkdir: no space left on device\n"), Inner: other}
+	err := withOutput(kinderrors.Wrap(failed, "ensure network"))
+	if want := "ensure network: " + failed.Error() + "\nmkdir: no space left on device"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %q", err, want)
+	}
 }
 
 func TestNodeNames(t *testing.T) {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	kind "sigs.k8s.io/kind/pkg/cluster"
+	kindexec "sigs.k8s.io/kind/pkg/exec"
 	"sigs.k8s.io/kind/pkg/log"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
@@ -120,7 +122,7 @@ func runKind(ctx context.Context, ended chan<- struct{}, call func() error) erro
 func (c *Cluster) create(ctx context.Context, out io.Writer) error {
 	p := provider(c.engine.Kind, out)
 	c.creating = make(chan struct{})
-	return runKind(ctx, c.creating, func() error {
+	return withOutput(runKind(ctx, c.creating, func() error {
 		return p.Create(c.record.Config.Name,
 			kind.CreateWithV1Alpha4Config(kindConfig(c.record.Config, cgroupV2())),
 			kind.CreateWithRetain(true),
@@ -129,7 +131,21 @@ func (c *Cluster) create(ctx context.Context, out io.Writer) error {
 			kind.CreateWithDisplayUsage(false),
 			kind.CreateWithDisplaySalutation(false),
 		)
-	})
+	}))
+}
+
+// outputBytes is how much of a failed command's output an error carries.
+const outputBytes = 2048
+
+// withOutput adds to an error of kind's what the command that failed has said.
+func withOutput(err error) error {
+	failed := kindexec.RunErrorForError(err)
+	if failed == nil || len(failed.Output) == 0 {
+		return err
+	}
+	output := bytes.TrimSpace(failed.Output)
+	output = output[max(0, len(output)-outputBytes):]
+	return fmt.Errorf("%w\n%s", err, bytes.ToValidUTF8(output, nil))
 }
 
 // logger hands kind's messages to the task's output.

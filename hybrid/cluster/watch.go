@@ -1,13 +1,16 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 )
@@ -15,7 +18,9 @@ import (
 // NodeDiedError says that a node's container stopped while the run needed it.
 type NodeDiedError struct {
 	Node string
-	// State is the engine's account: exit code, OOMKilled, error.
+	// ExitCode is that of the container, as the engine tells it.
+	ExitCode string
+	// State is what else the engine knows: whether memory ran out, an error.
 	State string
 	// Tail is the end of the container's log.
 	Tail string
@@ -23,7 +28,10 @@ type NodeDiedError struct {
 
 // Error names the node and why the engine thinks it stopped.
 func (e *NodeDiedError) Error() string {
-	msg := fmt.Sprintf("node %s died: %s", e.Node, e.State)
+	msg := fmt.Sprintf("node %s died: exit code %s", e.Node, e.ExitCode)
+	if e.State != "" {
+		msg += ", " + e.State
+	}
 	if e.Tail != "" {
 		msg += "\n" + e.Tail
 	}
@@ -36,68 +44,157 @@ type NodePausedError struct{ Node string }
 // Error names the node.
 func (e *NodePausedError) Error() string { return "node " + e.Node + " was paused" }
 
-// NodeFailed reports whether err came of a node that died or was paused: nothing in the
-// cluster can be asked any more.
+// NodeNotReadyError says that a node that was Ready no longer is, and stays so.
+type NodeNotReadyError struct{ Node, Message string }
+
+// Error names the node and what Kubernetes says of it.
+func (e *NodeNotReadyError) Error() string {
+	return fmt.Sprintf("node %s is not Ready any more: %s", e.Node, e.Message)
+}
+
+// NodeFailed reports whether err came of a node that died, was paused or is not Ready
+// any more: a new cluster may help.
 func NodeFailed(err error) bool {
 	if _, died := errors.AsType[*NodeDiedError](err); died {
 		return true
 	}
-	_, paused := errors.AsType[*NodePausedError](err)
-	return paused
+	if _, paused := errors.AsType[*NodePausedError](err); paused {
+		return true
+	}
+	_, notReady := errors.AsType[*NodeNotReadyError](err)
+	return notReady
 }
 
-// Watch returns a context that ends as soon as a node's container stops, with a
-// *NodeDiedError as its cause, or is paused, with a *NodePausedError. The engine's own
-// wait and events are used, so it costs nothing while all is well. The returned function
-// ends the watch, so that no process of it is left when it returns, and must be called
-// before the cluster is deleted.
+// Lost reports whether err means that nothing in the cluster can be asked any more.
+func Lost(err error) bool {
+	_, lost := errors.AsType[*engine.LostError](err)
+	return lost || NodeFailed(err)
+}
+
+// again is what to do when a node failed and the run could not help itself.
+const again = "mage doctor, then the same command again"
+
+// Watch returns a context that ends as soon as something happens to a node that the run
+// cannot go on from: its container stops (*NodeDiedError) or is paused
+// (*NodePausedError), Kubernetes does not hear of it any more (*NodeNotReadyError), or
+// the engine itself is gone (*engine.LostError), which then is the context's cause. The
+// engine's events and the API server's watch tell, so it costs nothing while all is
+// well. The returned function ends the watch, so that no process of it is left when it
+// returns, and must be called before the cluster is deleted.
 func (c *Cluster) Watch(ctx context.Context) (context.Context, context.CancelFunc) {
+	return c.watch(ctx, c.watchContainers, c.watchReady)
+}
+
+// watch has several watchers at work, of which the first that finds something ends the
+// context.
+func (c *Cluster) watch(ctx context.Context, watchers ...func(context.Context) error) (context.Context, context.CancelFunc) {
 	watched, cancel := context.WithCancelCause(ctx)
 	var waits sync.WaitGroup
-	// What happens until the engine listens counts, too.
-	since := fmt.Sprintf("%.3f", float64(time.Now().UnixMilli())/1000)
-	pauses := c.engine.Command(nil, "events", "--filter", "type=container", "--filter", "event=pause", "--format", pausedName(c.engine.Kind), "--since", since)
-	for i := range 1 + c.record.Config.Workers {
-		node := nodeName(c.record.Config.Name, i)
-		pauses.Args = append(pauses.Args, "--filter", "container="+node)
+	for _, w := range watchers {
 		waits.Go(func() {
-			if _, err := c.engine.Run(watched, nil, "wait", node); err == nil && watched.Err() == nil {
-				cancel(fault.With(c.postMortem(watched, node), "mage doctor, then the same command again"))
+			if err := w(watched); err != nil && watched.Err() == nil {
+				cancel(err)
 			}
 		})
 	}
-	pauses.Stdout = lineFunc(func(node string) {
-		cancel(fault.With(&NodePausedError{node}, "look who paused it, then the same command again"))
-	})
-	waits.Go(func() { _, _ = c.engine.Runner.Run(watched, pauses) }) // Without events a run is as good as it was before.
 	return watched, func() {
 		cancel(nil)
 		waits.Wait()
 	}
 }
 
-// pausedName is the format in which an event tells the name of its container.
-func pausedName(kind string) string {
-	if kind == engine.Podman {
-		return "{{.Name}}"
+// watchContainers follows the engine's events about the nodes since the cluster came to
+// be, or to be used by this run, and returns why the run cannot go on.
+func (c *Cluster) watchContainers(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	died, format := "die", "{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"
+	if c.engine.Kind == engine.Podman {
+		died, format = "died", "{{.Status}} {{.Name}} {{.ContainerExitCode}}"
 	}
-	return "{{.Actor.Attributes.name}}"
+	events := c.engine.Command(nil, "events", "--since", fmt.Sprintf("%.3f", float64(c.since.UnixMilli())/1000),
+		"--filter", "type=container", "--filter", "event="+died, "--filter", "event=pause",
+		"--filter", "label="+clusterLabel+"="+c.Name(), "--format", format)
+	events.Stdout = &lines{each: func(line string) {
+		what, rest, _ := strings.Cut(line, " ")
+		node, code, _ := strings.Cut(rest, " ")
+		switch what {
+		case died:
+			stop(fault.With(c.postMortem(ctx, node, code), again))
+		case "pause":
+			stop(nodePaused(node))
+		}
+	}}
+	_, err := c.engine.Runner.Run(ctx, events)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err == nil {
+		err = errors.New("it ended its events")
+	}
+	return engine.Lost(err)
 }
 
-// lineFunc is told each line that is written to it, of which none comes in parts: the
-// engine writes one event at a time.
-type lineFunc func(line string)
-
-func (f lineFunc) Write(p []byte) (int, error) {
-	for line := range strings.Lines(string(p)) {
-		f(strings.TrimSpace(line))
-	}
-	return len(p), nil
+// lines hands on each line that is written to it, which may come in parts.
+type lines struct {
+	part []byte
+	each func(line string)
 }
 
-func (c *Cluster) postMortem(ctx context.Context, node string) error {
-	died := &NodeDiedError{Node: node, State: "state unknown"}
-	format := "exit code {{.State.ExitCode}}, OOMKilled {{.State.OOMKilled}} {{.State.Error}}"
+func (l *lines) Write(p []byte) (int, error) {
+	l.part = append(l.part, p...)
+	for {
+		line, rest, whole := bytes.Cut(l.part, []byte("\n"))
+		if !whole {
+			return len(p), nil
+		}
+		l.part = rest
+		l.each(string(bytes.TrimSpace(line)))
+	}
+}
+
+// tellTimeout is how long the engine may take to tell of the end of a container, in which
+// commands fail already.
+const tellTimeout = 2 * time.Second
+
+// Failed looks whether something has happened to the cluster that explains why the run
+// cannot go on because of err, and returns nil when all nodes run. When a command failed
+// the engine is given a moment to notice.
+func (c *Cluster) Failed(ctx context.Context, err error) error {
+	if _, ok := errors.AsType[*command.Error](err); ok {
+		limited, cancel := context.WithTimeout(ctx, tellTimeout)
+		defer cancel()
+		if told := c.watchContainers(limited); Lost(told) {
+			return told
+		}
+	}
+	nodes, err := c.engine.Containers(ctx, clusterLabel+"="+c.Name())
+	if err != nil {
+		return engine.Lost(err)
+	}
+	for _, node := range nodes {
+		switch node.State.Status {
+		case "paused":
+			return nodePaused(node.Name)
+		case "exited", "dead":
+			return fault.With(c.postMortem(ctx, node.Name, strconv.Itoa(node.State.ExitCode)), again)
+		}
+	}
+	return nil
+}
+
+func nodePaused(node string) error {
+	return fault.With(&NodePausedError{node}, "look who paused it, then the same command again")
+}
+
+// postMortemTimeout bounds what is asked about a node that died.
+const postMortemTimeout = 3 * time.Second
+
+func (c *Cluster) postMortem(ctx context.Context, node, code string) error {
+	ctx, cancel := context.WithTimeout(ctx, postMortemTimeout)
+	defer cancel()
+	died := &NodeDiedError{Node: node, ExitCode: code}
+	format := "OOMKilled {{.State.OOMKilled}} {{.State.Error}}"
 	if out, err := c.engine.Run(ctx, nil, "inspect", "--format", format, node); err == nil {
 		died.State = strings.TrimSpace(string(out))
 	}

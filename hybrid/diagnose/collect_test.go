@@ -61,6 +61,14 @@ func objects() []runtime.Object {
 	}
 }
 
+// df is what a node says whose own disk is full; its mounts are of the same one.
+const df = `Filesystem      Size  Used Avail Use% Mounted on
+overlay          40G   40G     0 100% /
+overlay          40G   40G     0 100% /var
+tmpfs            64M  1.2M   63M   2% /run
+tmpfs            12G   12G  100M  99% /var/lib/etcd
+`
+
 func read(t *testing.T, dir, file string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, file))
@@ -82,6 +90,8 @@ func TestCollect(t *testing.T) {
 				return []byte(`[{"State":{"Status":"exited","OOMKilled":true,"ExitCode":137,"FinishedAt":"2026-11-23T11:59:00Z"},"Config":{"Env":["HTTP_PROXY=http://me:hidden@proxy:1"]}}]`), nil
 			case strings.HasPrefix(line, "exec node-1 crictl"):
 				return []byte("partial"), errors.New("node is not running")
+			case line == "exec node-1 df -h":
+				return []byte(df), nil
 			default:
 				return []byte(line), nil
 			}
@@ -91,8 +101,8 @@ func TestCollect(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFiles := []string{
-		"SUMMARY.md", "nodes.txt", "nodes/node-1/containers.txt", "nodes/node-1/disk.txt", "nodes/node-1/images.txt",
-		"nodes/node-1/inodes.txt", "nodes/node-1/inspect.json", "nodes/node-1/journal.log", "nodes/node-1/memory.txt", "nodes/node-1/output.log",
+		"SUMMARY.md", "nodes.txt", "nodes/node-1/containerd.log", "nodes/node-1/containers.txt", "nodes/node-1/disk.txt", "nodes/node-1/images.txt",
+		"nodes/node-1/inodes.txt", "nodes/node-1/inspect.json", "nodes/node-1/journal.log", "nodes/node-1/kubelet.log", "nodes/node-1/memory.txt", "nodes/node-1/output.log",
 		"ns/events.txt", "ns/logs/bad_main.previous.log", "ns/logs/good_main.log", "ns/not-ready/bad.yaml", "ns/pods.txt",
 	}
 	if got := tree(t, dir); !slices.Equal(got, wantFiles) {
@@ -105,11 +115,13 @@ func TestCollect(t *testing.T) {
 		"ns/events.txt": "TIME                  TYPE     REASON   OBJECT   COUNT  MESSAGE\n" +
 			"2026-11-23T11:59:00Z  Warning  BackOff  pod/bad  1      first\n" +
 			"2026-11-23T11:59:59Z  Warning  BackOff  pod/bad  1      second line\n",
-		"nodes/node-1/journal.log": "exec node-1 journalctl -u kubelet -u containerd --no-pager -n 2000",
+		"nodes/node-1/journal.log": "exec node-1 journalctl --no-pager -n 5000",
+		"nodes/node-1/kubelet.log": "exec node-1 journalctl -u kubelet --no-pager -n 5000",
 		"ns/logs/good_main.log":    "fake logs",
 		"SUMMARY.md": "The run failed: deploy: gateway is not ready\n\n```\n  password (masked)\n```\n\nNext: `kubectl describe pod bad`\n\n" +
 			"Collected 2026-11-23T12:00:00Z.\n\n## What stands out\n\n" +
 			"- Node container node-1 is exited since 2026-11-23T11:59:00Z, exit code 137; it ran out of memory (OOMKilled).\n" +
+			"- Node container node-1: the disk at / is full, 40G of 40G used.\n- Node container node-1: the disk at /var/lib/etcd is full, 12G of 12G used.\n" +
 			"- Node node-1: DiskPressure is True: disk is nearly full.\n" +
 			"- Pod ns/bad is not ready: CrashLoopBackOff.\n\n## Files\n\n- `" + strings.Join(wantFiles[1:], "`\n- `") + "`\n\n## Not available\n\n" +
 			"- nodes/node-1/containers.txt: node is not running\n- nodes/node-1/images.txt: node is not running\n",

@@ -51,6 +51,20 @@ func (e *Engine) DiskUse(ctx context.Context) (int64, error) {
 	return total, nil
 }
 
+// StoreFolder is the folder, on the engine's machine, in which it keeps images and
+// containers.
+func (e *Engine) StoreFolder(ctx context.Context) (string, error) {
+	format := "{{.DockerRootDir}}"
+	if e.Kind == Podman {
+		format = "{{.Store.GraphRoot}}"
+	}
+	out, err := e.Run(ctx, nil, "info", "--format", format)
+	if err != nil {
+		return "", fmt.Errorf("ask where the engine keeps its images: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
 // maxSize bounds the number before the unit: a million terabytes fit an int64.
 const maxSize = 1e6
 

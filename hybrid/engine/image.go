@@ -63,6 +63,15 @@ func (e *Engine) HasImage(ctx context.Context, ref string) (bool, error) {
 	return len(images) == 1, nil
 }
 
+// Holds tells whether the engine has any image of a repository, whatever its tag.
+func (e *Engine) Holds(ctx context.Context, repository string) (bool, error) {
+	out, err := e.Run(ctx, nil, "image", "ls", "--quiet", "--filter", "reference="+repository)
+	if err != nil {
+		return false, fmt.Errorf("list the images of %s: %w", repository, err)
+	}
+	return len(strings.TrimSpace(string(out))) > 0, nil
+}
+
 // Image is what the engine knows about an image.
 type Image struct {
 	// ID is the digest of the image's configuration, sha256:…

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -47,7 +49,13 @@ type Options struct {
 	Platform string
 	// Network is the network of the builds; empty is the engine's default.
 	Network string
+	// Timeout bounds each build; zero means DefaultTimeout.
+	Timeout time.Duration
 }
+
+// DefaultTimeout is for a build that compiles without caches on a slow machine, ten
+// times over: one that takes longer hangs.
+const DefaultTimeout = 30 * time.Minute
 
 // Plan is one image with its identity.
 type Plan struct {
@@ -141,6 +149,9 @@ func Tasks(ctx context.Context, o Options, plans []Plan) ([]task.Task, error) {
 }
 
 func build(ctx context.Context, o Options, p Plan, log io.Writer) error {
+	timeout := cmp.Or(o.Timeout, DefaultTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &TimeoutError{timeout})
+	defer cancel()
 	err := o.Engine.Build(ctx, engine.BuildOptions{
 		Dockerfile: filepath.Join(o.Root, p.Dockerfile),
 		Context:    o.Root,
@@ -151,8 +162,17 @@ func build(ctx context.Context, o Options, p Plan, log io.Writer) error {
 		Network:    o.Network,
 		Log:        log,
 	})
+	if _, hangs := errors.AsType[*TimeoutError](err); hangs {
+		return fault.With(err, "look what the last command waits for; BUILD_TIMEOUT=2h mage build if it only is slow")
+	}
 	return fault.With(err, "mage build, after mending "+p.Dockerfile+" or what it builds")
 }
+
+// TimeoutError says that a build took longer than it may.
+type TimeoutError struct{ Timeout time.Duration }
+
+// Error gives the time that it had.
+func (e *TimeoutError) Error() string { return fmt.Sprintf("it did not end within %s", e.Timeout) }
 
 // Refs maps repositories, as manifests name them, to full references.
 func Refs(plans []Plan) map[string]string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
@@ -35,6 +36,8 @@ type Options struct {
 	// Mark is the run's: what is half made bears it, so that it can be found when the
 	// run was killed. Empty is for what is no run.
 	Mark string
+	// PullTimeout bounds the pull of one image; zero means DefaultPullTimeout.
+	PullTimeout time.Duration
 	// Getenv reads the environment (SSL_CERT_FILE); nil means os.Getenv.
 	Getenv func(string) string
 }

@@ -1,8 +1,10 @@
 package offline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
@@ -48,6 +50,9 @@ func pinned() []pin {
 	}
 }
 
+// DefaultPullTimeout bounds the pull of one image: a gigabyte at 1 MB/s.
+const DefaultPullTimeout = 20 * time.Minute
+
 // pulls gives one task per pinned image, which pulls it if it is absent.
 func pulls(o Options, result *Images) []task.Task {
 	result.BuildArgs = map[string]string{}
@@ -70,6 +75,9 @@ func pull(ctx context.Context, o Options, ref string, h *task.Handle) error {
 		h.Cached("%s", ref)
 		return nil
 	}
+	timeout := cmp.Or(o.PullTimeout, DefaultPullTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it did not come within %s (PULL_TIMEOUT)", timeout))
+	defer cancel()
 	if _, err := o.Engine.Run(ctx, h, "pull", ref); err != nil {
 		return fault.With(fmt.Errorf("pull %s: %w", ref, err), "mend the way to the registry, or make stand-ins instead with IMAGE_SOURCE=local")
 	}

@@ -26,9 +26,35 @@ type placed struct {
 }
 
 // CheckOrder proves from the recorded times that the phases ran one after the
-// other. Phases that are absent are no violation. The error names, for each
-// pair of stages out of order, the worst two tasks and their times.
+// other. Phases that are absent are no violation. When the cluster was made anew, that
+// holds before and after. The error names, for each pair of stages out of order, the
+// worst two tasks and their times.
 func (t Timeline) CheckOrder() error {
+	if t.Rebuilt == 0 {
+		return t.checkOrder()
+	}
+	return errors.Join(
+		t.only(func(x Task) bool { return x.Start < t.Rebuilt }).checkOrder(),
+		t.only(func(x Task) bool { return x.Start >= t.Rebuilt }).checkOrder(),
+	)
+}
+
+// only is the timeline with some of its tasks.
+func (t Timeline) only(wanted func(Task) bool) Timeline {
+	phases := make([]Phase, len(t.Phases))
+	for i, p := range t.Phases {
+		phases[i] = Phase{Name: p.Name}
+		for _, x := range p.Tasks {
+			if wanted(x) {
+				phases[i].Tasks = append(phases[i].Tasks, x)
+			}
+		}
+	}
+	t.Phases = phases
+	return t
+}
+
+func (t Timeline) checkOrder() error {
 	var errs []error
 	order := stages()
 	for i, later := range order {

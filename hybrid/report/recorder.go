@@ -63,6 +63,20 @@ func (r *Recorder) SetStandIns(names []string) {
 	r.head.StandIns = slices.Clone(names)
 }
 
+// SetRebuilt says that the cluster is made anew from now on, and why.
+func (r *Recorder) SetRebuilt(at time.Time, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.head.Rebuilt, r.head.RebuiltBecause = seconds(at.Sub(r.started)), cause(why)
+}
+
+// Rebuilt tells whether the cluster was made anew.
+func (r *Recorder) Rebuilt() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.head.Rebuilt > 0
+}
+
 // PhaseStarted implements task.Observer.
 func (r *Recorder) PhaseStarted(phase string, at time.Time) {
 	r.mu.Lock()

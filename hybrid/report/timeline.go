@@ -62,6 +62,10 @@ type Timeline struct {
 	Phases []Phase `json:"phases"`
 	// StandIns names the images for which a local stand-in served.
 	StandIns []string `json:"stand_ins,omitempty"`
+	// Rebuilt is when the cluster was made anew because a node had failed, zero when it
+	// was not, and RebuiltBecause why.
+	Rebuilt        float64 `json:"rebuilt,omitzero"`
+	RebuiltBecause string  `json:"rebuilt_because,omitempty"`
 	// Error is the failure of the run, empty when there was none.
 	Error string `json:"error,omitempty"`
 }

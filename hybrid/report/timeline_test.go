@@ -170,10 +170,12 @@ func TestTableOfARunThatGoesOn(t *testing.T) {
 func TestCheckOrder(t *testing.T) {
 	phase := func(name string, tasks ...Task) Phase { return Phase{Name: name, Tasks: tasks} }
 	span := func(name string, start, end float64) Task { return Task{Name: name, Start: start, End: end} }
-	tests := map[string]struct {
-		phases []Phase
-		want   string
-	}{
+	type orderCase struct {
+		phases  []Phase
+		rebuilt float64
+		want    string
+	}
+	tests := map[string]orderCase{
 		"nothing": {},
 		"in order, touching": {phases: []Phase{
 			phase("preflight", span("doctor", 0, 99)),
@@ -202,10 +204,21 @@ func TestCheckOrder(t *testing.T) {
 			phase("cluster", span("kind", 0, 4)), phase("load"), phase("test", span("specs", 3, 9)),
 		}, want: "order: specs of phase test started at 3.000 s, before kind of phase cluster ended at 4.000 s"},
 	}
+	anew := func(created, loaded float64) []Phase {
+		return []Phase{
+			phase("build", span("image.a", 1, 5)), phase("cluster", span("kind", 5, 9), span("delete", 10, 11), span("kind", 11, created)),
+			phase("load", span("load.a", 9, 10), span("load.a", loaded, 22)),
+		}
+	}
+	tests["the cluster made anew"] = orderCase{phases: anew(20, 20), rebuilt: 10}
+	tests["a load before the new cluster"] = orderCase{
+		phases: anew(20, 19), rebuilt: 10,
+		want: "order: load.a of phase load started at 19.000 s, before kind of phase cluster ended at 20.000 s",
+	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := ""
-			if err := (Timeline{Phases: c.phases}).CheckOrder(); err != nil {
+			if err := (Timeline{Phases: c.phases, Rebuilt: c.rebuilt}).CheckOrder(); err != nil {
 				got = err.Error()
 			}
 			if got != c.want {

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
+	"github.com/hybrid-e2e/hybrid/hybrid/room"
 )
 
 // What a run needs. A node takes 0.6 GB, the services and their stores 0.5 GB,
@@ -20,7 +20,7 @@ const (
 	gib           = 1 << 30
 	memoryNeeded  = 4 * gib
 	memoryWanted  = 8 * gib
-	diskNeeded    = 10 * gib
+	diskNeeded    = room.FromNothing
 	diskWanted    = 25 * gib
 	watchesWanted = 524288
 	// instancesWanted is what kind's documentation names for several nodes.
@@ -102,11 +102,11 @@ func (c *checker) checkCapability(ctx context.Context) Finding {
 }
 
 func (c *checker) checkMemory() Finding {
-	kib, err := field(c.host.path("/proc/meminfo"), "MemAvailable:")
+	free, err := room.Memory(c.host.path("/proc/meminfo"))
 	if err != nil {
 		return Finding{"memory", Warning, err.Error(), ""}
 	}
-	return amount("memory", "memory available", kib<<10, memoryNeeded, memoryWanted, "end other programs, or lower the number of parallel tests with PROCS=1")
+	return amount("memory", "memory available", free, memoryNeeded, memoryWanted, "end other programs, or lower the number of parallel tests with PROCS=1")
 }
 
 // checkDisk looks where the engine keeps its images; when that is not on this
@@ -114,23 +114,18 @@ func (c *checker) checkMemory() Finding {
 func (c *checker) checkDisk(ctx context.Context) Finding {
 	folder := "/"
 	if c.engine != nil {
-		format := "{{.DockerRootDir}}"
-		if c.engine.Kind == engine.Podman {
-			format = "{{.Store.GraphRoot}}"
-		}
-		if out, err := c.engine.Run(ctx, nil, "info", "--format", format); err == nil {
-			folder = strings.TrimSpace(string(out))
+		if store, err := c.engine.StoreFolder(ctx); err == nil {
+			folder = store
 		}
 	}
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(c.host.path(folder), &fs); err != nil {
-		if err := syscall.Statfs(c.host.path("/"), &fs); err != nil {
-			return Finding{"disk", Warning, fmt.Sprintf("free space of %s: %v", folder, err), ""}
-		}
+	if _, err := os.Stat(c.host.path(folder)); err != nil {
 		folder = "/"
 	}
-	free := int64(fs.Bavail) * fs.Bsize //nolint:gosec // No disk is that large.
-	return amount("disk", "free in "+folder, free, diskNeeded, diskWanted, "docker system df, then docker system prune")
+	free, err := room.Free(c.host.path(folder))
+	if err != nil {
+		return Finding{"disk", Warning, fmt.Sprintf("free space of %s: %v", folder, err), ""}
+	}
+	return amount("disk", "free in "+folder, free, diskNeeded, diskWanted, "docker system df shows what takes room")
 }
 
 // amount judges a number of bytes.
@@ -193,18 +188,4 @@ func majorOf(version string) int {
 		return 0
 	}
 	return n
-}
-
-// field reads one number of a file with lines "name value".
-func field(path, name string) (int64, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == name {
-			return strconv.ParseInt(f[1], 10, 64)
-		}
-	}
-	return 0, fmt.Errorf("%s has no line %s", path, name)
 }

@@ -1,0 +1,57 @@
+package hybrid
+
+import (
+	"context"
+	"os"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/room"
+	"github.com/hybrid-e2e/hybrid/hybrid/task"
+)
+
+// meminfo is where Linux tells how much memory there is.
+const meminfo = "/proc/meminfo"
+
+// checkRoom finds disks and memory that are too small for the run, before anything is
+// built.
+func (p *Pipeline) checkRoom(ctx context.Context, h *task.Handle) error {
+	if err := room.CheckMemory(meminfo); err != nil {
+		return err
+	}
+	places := p.places(ctx)
+	if err := room.Check(places...); err != nil {
+		return err
+	}
+	free, err := room.Free(places[0].Folder)
+	if err != nil {
+		return err
+	}
+	h.Detail("%s free for %s, at least %s needed", room.Size(free), places[0].What, room.Size(places[0].Need))
+	return nil
+}
+
+// places are the folders that the run writes to.
+func (p *Pipeline) places(ctx context.Context) []room.Place {
+	places := []room.Place{
+		{What: "the run's artifacts", Folder: p.o.Artifacts, Need: room.Artifacts, Fix: "delete folders of earlier runs in it, or set ARTIFACTS"},
+		{What: "temporary files", Folder: os.TempDir(), Need: room.Temporary, Fix: "make room there, or set TMPDIR"},
+	}
+	if p.engine == nil {
+		return places
+	}
+	folder, err := p.engine.StoreFolder(ctx)
+	if err != nil {
+		return places // An engine that does not tell.
+	}
+	if _, err := os.Stat(folder); err != nil {
+		return places // The engine is on another machine.
+	}
+	store := room.Place{
+		What: "the engine's store", Folder: folder, Need: room.FromNothing,
+		Fix: p.engine.Kind + " system df shows what takes room; images of " + image.Registry + "/ that no checkout needs any more may go",
+	}
+	if there, err := p.engine.Holds(ctx, image.Registry+"/kindest-node*"); err == nil && there {
+		store.Need = room.Store
+	}
+	return append([]room.Place{store}, places...)
+}
