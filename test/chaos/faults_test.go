@@ -3,9 +3,7 @@
 package chaos
 
 import (
-	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -24,6 +22,8 @@ type fault struct {
 	// within is what the phase at fault may take, in which a timeout must not be what
 	// ends it.
 	within time.Duration
+	// silent says that no container has printed anything.
+	silent bool
 }
 
 const (
@@ -45,34 +45,50 @@ func faults() []fault {
 		{
 			"a Dockerfile that fails", "build", inFinal("echo there is no room for it >&2; exit 7"),
 			[]string{`image\.chaos-\w+-01`, `there is no room for it`, `exit code: 7`, `next +\S`},
-			3, 30 * time.Second,
+			3, 30 * time.Second, false,
 		},
 		{
 			"a Dockerfile that prints a megabyte a second, then fails", "build",
 			inFinal(`for i in 1 2 3 4 5; do head -c 1048576 /dev/zero | tr '\0' 'x' | fold -w 1000; sleep 1; done; exit 7`),
 			[]string{`image\.chaos-\w+-01`, `exit code: 7`},
-			3, 60 * time.Second,
+			3, 60 * time.Second, false,
+		},
+		{
+			"a Dockerfile that hangs", "build",
+			func(t *testing.T, s *site) started {
+				o := inFinal("echo waiting for nobody && sleep 600")(t, s)
+				o.env = []string{"BUILD_TIMEOUT=15s"}
+				return o
+			},
+			[]string{`image\.chaos-\w+-01`, `it did not end within 15s`, `waiting for nobody`, `BUILD_TIMEOUT=`},
+			3, 20 * time.Second, false,
 		},
 		{
 			"a manifest with an image that nobody builds", "preflight", edit(manifest, "image: hybrid.local/chaos-", "image: hybrid.local/other-"),
 			[]string{`other-`, `service-01\.yaml`},
-			3, 5 * time.Second,
+			3, 5 * time.Second, false,
 		},
 		{
 			"a request that no node can meet", "deploy", edit(manifest, "cpu: 5m", "cpu: 500"),
 			[]string{`deploy: deploy\.service-01`, `Insufficient cpu`},
-			3, 15 * time.Second,
+			3, 15 * time.Second, true,
 		},
 		{
 			"a crash loop", "deploy", edit(dockerfile, `ENTRYPOINT ["/usr/local/bin/server"]`, `ENTRYPOINT ["/bin/sh", "-c", "echo the page is torn; exit 9"]`),
 			[]string{`deploy: deploy\.service-01`, `exit(ed)?( with)?( code)? 9`, `the page is torn`},
 			// It crashes three times before that is no accident, and kubelet waits 10 and 20 s.
-			3, 60 * time.Second,
+			3, 60 * time.Second, false,
+		},
+		{
+			"a process that takes more memory than its limit", "deploy",
+			edit(dockerfile, `ENTRYPOINT ["/usr/local/bin/server"]`, `ENTRYPOINT ["/bin/sh", "-c", "head -c 100000000 /dev/zero | tail"]`),
+			[]string{`deploy: deploy\.service-01`, `OOMKilled`},
+			3, 60 * time.Second, false,
 		},
 		{
 			"a probe that fails", "deploy", edit(manifest, "path: /\n              port: http", "path: /\n              port: 9"),
 			[]string{`deploy: deploy\.service-01`, `[Rr]eadiness probe failed`, `refused`},
-			3, 60 * time.Second,
+			3, 60 * time.Second, true,
 		},
 	}
 }
@@ -103,85 +119,41 @@ func TestFaultsInTheRepository(t *testing.T) {
 				t.Errorf("there is still\n%s", strings.Join(left, "\n"))
 			}
 			if f.place == "deploy" {
-				s.checkEvidence(t)
+				s.checkEvidence(t, f.silent)
 			}
 			note(result)
 		})
 	}
 }
 
-// checkEvidence looks whether a failure in a cluster is explained, cause first.
-func (s *site) checkEvidence(t *testing.T) {
+// evidence is what explains a failure in a cluster, as patterns of file names.
+func evidence() []string {
+	return []string{
+		"SUMMARY.md", "nodes.txt", "chaos/pods.txt", "chaos/events.txt", "chaos/not-ready/*.yaml", "chaos/logs/*.log", "kube-system/logs/*.log",
+		"nodes/*/journal.log", "nodes/*/kubelet.log", "nodes/*/containerd.log", "nodes/*/inspect.json", "nodes/*/disk.txt", "nodes/*/memory.txt",
+	}
+}
+
+// checkEvidence looks whether a failure in a cluster is explained, cause first, and how
+// long the collection took.
+func (s *site) checkEvidence(t *testing.T, silent bool) {
 	t.Helper()
 	dir := filepath.Join(s.Dir, "_artifacts", "latest", "diagnose")
+	for _, pattern := range evidence() {
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(files) == 0 {
+			if !silent || pattern != "chaos/logs/*.log" {
+				t.Errorf("there is no evidence %s, %v", pattern, err)
+			}
+			continue
+		}
+		if info, err := os.Stat(files[0]); err != nil || info.Size() == 0 {
+			t.Errorf("%s is empty, %v", files[0], err)
+		}
+	}
 	summary, err := os.ReadFile(filepath.Join(dir, "SUMMARY.md"))
-	if err != nil {
-		t.Error(err)
-		return
+	first, _, _ := strings.Cut(string(summary), "\n")
+	if err != nil || !strings.HasPrefix(first, "The run failed: ") {
+		t.Errorf("the summary begins with %q, %v", first, err)
 	}
-	if !strings.Contains(string(summary), "service-01") {
-		t.Errorf("the summary does not name the workload:\n%s", summary)
-	}
-}
-
-// TestNodeTrouble disturbs the node while specs are at work.
-func TestNodeTrouble(t *testing.T) {
-	s := newSite(t, filepath.Join(t.TempDir(), "node"))
-	for _, f := range []struct {
-		name string
-		do   []string // Arguments of the engine's command, before the name of the node.
-		told []string
-	}{
-		{"node killed", []string{"kill"}, []string{`control-plane`, `exit code 137`}},
-		{"node paused", []string{"pause"}, []string{`control-plane`, `paused`}},
-		{"node stopped", []string{"stop", "--time", "1"}, []string{`control-plane`, `exit code`}},
-	} {
-		t.Run(f.name, func(t *testing.T) {
-			pipe, setting := newPipe(t)
-			before := snapshot(t)
-			r := s.start(t, started{args: []string{"e2e"}, env: []string{setting}})
-			r.awaitSpecs(pipe)
-			began := time.Now()
-			node := nodeOf(t, s.Dir)
-			if out, err := exec.CommandContext(t.Context(), "docker", append(f.do, node)...).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			r.await("FAILED")
-			took := time.Since(began)
-			code := r.end(time.Minute)
-			// Evidence of a node that says nothing is waited for, 15 s at most.
-			if code != 3 || took > 20*time.Second {
-				t.Errorf("exit code %d after %s, want 3 within 20s", code, took)
-			}
-			for _, want := range f.told {
-				if !regexp.MustCompile(want).MatchString(r.printed()) {
-					t.Errorf("it does not tell %q", want)
-				}
-			}
-			if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
-				t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-			}
-			note(row{fault: f.name, place: "test", exit: code, told: told(r.printed()), gone: took, left: "nothing"})
-		})
-	}
-}
-
-// nodeOf is the name of the node of the cluster that belongs to the checkout.
-func nodeOf(t *testing.T, checkout string) string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(checkout, ".hybrid", "*", "cluster.json"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("the records of clusters are %q, %v", files, err)
-	}
-	content, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	var record struct {
-		Config struct{ Name string }
-	}
-	if err := json.Unmarshal(content, &record); err != nil || record.Config.Name == "" {
-		t.Fatalf("the record names no cluster: %s, %v", content, err)
-	}
-	return record.Config.Name + "-control-plane"
 }

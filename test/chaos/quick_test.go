@@ -59,7 +59,7 @@ func TestPreflight(t *testing.T) {
 		{
 			"a Dockerfile that copies what is not there", nil,
 			func(t *testing.T) {
-				s.edit(t, "docker/service-02.Dockerfile", "COPY services/service-02", "COPY services/none")
+				s.edit(t, "docker/service-02.Dockerfile", "COPY --chmod=755 services/service-02", "COPY services/none")
 			}, 3,
 			[]string{`service-02\.Dockerfile`, `services/none`},
 		},

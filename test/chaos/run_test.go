@@ -66,13 +66,17 @@ type started struct {
 	env      []string
 	terminal bool
 	dir      string // Empty means the repository.
+	program  string // Empty means mage.
 }
 
 // start starts mage in the repository. Whatever the test does, it is gone in the end.
 func (s *site) start(t *testing.T, o started) *run {
 	t.Helper()
 	r := &run{t: t, out: newOutput(), temp: t.TempDir(), ended: make(chan struct{})}
-	r.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), mage(t), o.args...)
+	if o.program == "" {
+		o.program = mage(t)
+	}
+	r.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), o.program, o.args...)
 	r.cmd.Dir = s.Dir
 	if o.dir != "" {
 		r.cmd.Dir = o.dir
@@ -195,6 +199,14 @@ func (r *run) awaitSpecs(pipe string) {
 		r.t.Fatalf("it ended with %s before its specs", r.cmd.ProcessState)
 	case <-time.After(reachable):
 		r.t.Fatal("the specs have not begun")
+	}
+}
+
+// free lets the specs of the pipe go from now on, as soon as somebody reads it.
+func free(t *testing.T, pipe string) {
+	t.Helper()
+	if err := os.WriteFile(pipe+".free", nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -73,12 +73,14 @@ type place struct {
 	prepare func(t *testing.T, s *site) started
 	// reach returns when the run is there.
 	reach func(t *testing.T, s *site, r *run)
+	// pipe holds the specs there; nil for places where nothing is held.
+	pipe *string
 }
 
 func places() []place {
 	var pipe string
 	heading := func(name string) place {
-		return place{name, plain, func(_ *testing.T, _ *site, r *run) { r.await("==> " + name) }}
+		return place{name, plain, func(_ *testing.T, _ *site, r *run) { r.await("==> " + name) }, nil}
 	}
 	return []place{
 		{
@@ -87,9 +89,9 @@ func places() []place {
 				s.edit(t, "docker/service-01.Dockerfile", "USER 1001:0\n", "RUN echo the build is held && sleep 600\nUSER 1001:0\n")
 				return started{args: []string{"-v", "e2e"}}
 			},
-			func(_ *testing.T, _ *site, r *run) { r.await("the build is held") },
+			func(_ *testing.T, _ *site, r *run) { r.await("the build is held") }, nil,
 		},
-		{"cluster", plain, awaitNode},
+		{"cluster", plain, awaitNode, nil},
 		heading("load"),
 		heading("deploy"),
 		{
@@ -99,7 +101,7 @@ func places() []place {
 				pipe, setting = newPipe(t)
 				return started{args: []string{"e2e"}, env: []string{setting}}
 			},
-			func(_ *testing.T, _ *site, r *run) { r.awaitSpecs(pipe) },
+			func(_ *testing.T, _ *site, r *run) { r.awaitSpecs(pipe) }, &pipe,
 		},
 		heading("coverage"),
 		heading("teardown"),

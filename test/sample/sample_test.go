@@ -123,7 +123,7 @@ func TestDockerfilesDifferInTheLastLayerOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before, after, found := strings.Cut(string(content), "COPY services/"+r.Service(i)+" /srv\n")
+		before, after, found := strings.Cut(string(content), "COPY --chmod=755 services/"+r.Service(i)+" /srv\n")
 		if !found {
 			t.Fatalf("no COPY of the service in\n%s", content)
 		}

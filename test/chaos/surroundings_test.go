@@ -1,0 +1,172 @@
+//go:build chaos
+
+package chaos
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// smallDisk is a file system of its own with so many bytes.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "umount", "--lazy", dir).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	return dir
+}
+
+// shrink takes all that is free from a file system that smallDisk made, and returns what
+// gives it the size again.
+func shrink(t *testing.T, dir, size string) (undo func()) {
+	t.Helper()
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(dir, &disk); err != nil {
+		t.Fatal(err)
+	}
+	resize := func(size string) {
+		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "mount", "-o", "remount,size="+size, dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	used := disk.Blocks - disk.Bfree
+	resize(strconv.FormatUint(used*uint64(disk.Bsize), 10))
+	return func() { resize(size) }
+}
+
+// fill takes all the room of a disk.
+func fill(t *testing.T, dir string) {
+	t.Helper()
+	file, err := os.Create(filepath.Join(dir, "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := make([]byte, 1<<16)
+	for err == nil {
+		_, err = file.Write(block)
+	}
+	if closeErr := file.Close(); closeErr != nil {
+		t.Fatal(closeErr)
+	}
+}
+
+// failure is how a run has to fail.
+func (r *run) failure(before traces, fault, place string, wants ...string) {
+	r.t.Helper()
+	code := r.end(reachable)
+	if code != 3 {
+		r.t.Errorf("exit code %d, want 3", code)
+	}
+	for _, want := range wants {
+		if !regexp.MustCompile(want).MatchString(r.printed()) {
+			r.t.Errorf("it does not tell %q", want)
+		}
+	}
+	if _, left := cleanAfter(r.t, before, r.temp, time.Now(), 0); len(left) > 0 {
+		r.t.Errorf("there is still\n%s", strings.Join(left, "\n"))
+	}
+	note(row{fault: fault, place: place, exit: code, told: told(r.printed()), left: "nothing"})
+}
+
+// TestFullDisks has disks that are too small, or become full.
+func TestFullDisks(t *testing.T) {
+	s := newSite(t, filepath.Join(t.TempDir(), "disks"))
+	t.Run("artifacts, too small", func(t *testing.T) {
+		before := snapshot(t)
+		r := s.start(t, started{args: []string{"e2e"}, env: []string{"ARTIFACTS=" + smallDisk(t, "20m")}})
+		r.failure(before, "no room for artifacts", "preflight", `FAILED  preflight: room`, `the run's artifacts needs 100 MiB, and \S+ has (19|20) MiB free`, `next +delete folders`)
+	})
+	t.Run("temporary files, too small", func(t *testing.T) {
+		before := snapshot(t)
+		r := s.start(t, started{args: []string{"e2e"}, env: []string{"TMPDIR=" + smallDisk(t, "100m")}})
+		r.failure(before, "no room for temporary files", "preflight", `FAILED  preflight: room`, `temporary files needs 500 MiB`, `next +make room there`)
+	})
+	t.Run("artifacts, full with specs at work", func(t *testing.T) {
+		disk := smallDisk(t, "120m")
+		pipe, setting := newPipe(t)
+		before := snapshot(t)
+		r := s.start(t, started{args: []string{"e2e"}, env: []string{setting, "ARTIFACTS=" + disk, "TEST_TIMEOUT=100s"}})
+		r.awaitSpecs(pipe)
+		fill(t, disk)
+		docker(t, "kill", nodeOf(t, s.Dir)) // So that there is something to write.
+		r.await(anew)
+		free(t, pipe)
+		go func() { _, _ = os.ReadFile(pipe) }()
+		r.failure(before, "artifacts become full", "test", `the disk with the run's artifacts, \S+, is full`, `no space left on device`, `set ARTIFACTS`)
+	})
+}
+
+// TestReadOnlyCheckout begins a run where nothing can be written.
+func TestReadOnlyCheckout(t *testing.T) {
+	s := newSite(t, filepath.Join(t.TempDir(), "readonly"))
+	// mage itself has to write into the folder to compile the targets.
+	if code := s.start(t, started{args: []string{"-l"}}).end(reachable); code != 0 {
+		t.Fatalf("mage -l ended with %d", code)
+	}
+	compiled := filepath.Join(t.TempDir(), "targets")
+	if code := s.start(t, started{args: []string{"-compile", compiled}}).end(reachable); code != 0 {
+		t.Fatalf("mage -compile ended with %d", code)
+	}
+	before := snapshot(t)
+	r := s.start(t, started{
+		program: "unshare",
+		args:    []string{"--mount", "sh", "-c", `mount --bind . . && mount -o remount,bind,ro "$PWD" && cd "$PWD" && exec "$0" e2e`, compiled},
+	})
+	r.failure(before, "a read-only checkout", "preflight", `create a folder of the run`, `read-only file system`, `next +make \S+ writable, or set ARTIFACTS`)
+}
+
+// TestStrictUmask has a repository and a run whose files are for nobody else.
+func TestStrictUmask(t *testing.T) {
+	old := syscall.Umask(0o077)
+	defer syscall.Umask(old)
+	s := newSite(t, filepath.Join(t.TempDir(), "umask"))
+	before := snapshot(t)
+	r := s.start(t, plain(t, s))
+	if code := r.end(reachable); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
+		t.Errorf("there is still\n%s", strings.Join(left, "\n"))
+	}
+	note(row{fault: "umask 077", place: "all", exit: 0, told: "", left: "nothing"})
+}
+
+// TestRegistry needs a registry, of which there is none.
+func TestRegistry(t *testing.T) {
+	s := newSite(t, filepath.Join(t.TempDir(), "registry"))
+	before := snapshot(t)
+	r := s.start(t, started{args: []string{"e2e"}, env: []string{"IMAGE_SOURCE=registry", "PULL_TIMEOUT=20s"}})
+	r.failure(before, "no registry can be reached", "images", `FAILED  images: pull\.`, `next +mend the way to the registry, or make stand-ins instead with IMAGE_SOURCE=local`)
+}
+
+// TestShortOfMemory takes memory from a node that works. Whatever becomes of the run, it
+// ends, and leaves nothing.
+func TestShortOfMemory(t *testing.T) {
+	s := newSite(t, filepath.Join(t.TempDir(), "memory"))
+	before := snapshot(t)
+	r := s.start(t, started{args: []string{"e2e"}, env: []string{"TEST_TIMEOUT=60s"}})
+	r.await("==> load")
+	docker(t, "update", "--memory", "900m", "--memory-swap", "900m", nodeOf(t, s.Dir))
+	code := r.end(2 * reachable)
+	if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
+		t.Errorf("there is still\n%s", strings.Join(left, "\n"))
+	}
+	if cause := told(r.printed()); code != 0 && cause == "" {
+		t.Errorf("it ended with %d and tells no cause", code)
+	}
+	note(row{fault: "memory of the node cut to 900 MB", place: "load", exit: code, told: told(r.printed()), left: "nothing"})
+}
