@@ -137,7 +137,7 @@ func (r *talkative) Run(ctx context.Context, c command.Command) ([]byte, error) 
 func events(kind string) string {
 	died, format := "die", "'{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}'"
 	if kind == engine.Podman {
-		died, format = "died", "'{{.Status}} {{.Name}} {{.ContainerExitCode}}'"
+		died, format = "died", "'{{.Status}} {{.Name}}'"
 	}
 	return "x events --since now --filter type=container --filter event=" + died + " --filter event=pause " +
 		"--filter label=io.x-k8s.kind.cluster=a-e2e-00000000 --format " + format
@@ -147,13 +147,13 @@ func TestWatchNamesTheNodeThatFailed(t *testing.T) {
 	const node = "a-e2e-00000000-worker"
 	for _, c := range []struct{ kind, event, want string }{
 		{engine.Docker, "die " + node + " 137", "node " + node + " died: exit code 137, OOMKilled true\nlast words"},
-		{engine.Podman, "died " + node + " 1", "node " + node + " died: exit code 1, OOMKilled true\nlast words"},
+		{engine.Podman, "died " + node, "node " + node + " died: exit code 9, OOMKilled true\nlast words"},
 		{engine.Docker, "pause " + node + " ", "node " + node + " was paused"},
-		{engine.Podman, "pause " + node + " ", "node " + node + " was paused"},
+		{engine.Podman, "pause " + node, "node " + node + " was paused"},
 	} {
 		r := &talkative{map[string]string{
 			events(c.kind): c.event + "\n", "x logs --tail 10 " + node: "last words\n",
-			"x inspect --format 'OOMKilled {{.State.OOMKilled}} {{.State.Error}}' " + node: "OOMKilled true \n",
+			"x inspect --format '{{.State.ExitCode}} OOMKilled {{.State.OOMKilled}} {{.State.Error}}' " + node: "9 OOMKilled true \n",
 		}}
 		watched := &Cluster{engine: &engine.Engine{Kind: c.kind, CLI: "x", Runner: r}, record: Record{Config: config()}}
 		ctx, stop := watched.Watch(t.Context())
@@ -185,10 +185,11 @@ func TestWatchTellsThatTheEngineIsGone(t *testing.T) {
 func TestFailedLooksAtTheNodes(t *testing.T) {
 	const list = "x ps --all --quiet --no-trunc --filter label=io.x-k8s.kind.cluster=a-e2e-00000000"
 	for status, want := range map[string]string{
-		"running": "", "paused": "node n was paused", "exited": "node n died: exit code 9",
+		"running": "", "paused": "node n was paused", "exited": "node n died: exit code 9, OOMKilled false",
 	} {
 		r := &talkative{map[string]string{
-			list: "1\n", "x container inspect 1": `[{"Id":"1","Name":"/n","State":{"Status":"` + status + `","ExitCode":9}}]`,
+			list: "1\n", "x container inspect 1": `[{"Id":"1","Name":"/n","State":{"Status":"` + status + `"}}]`,
+			"x inspect --format '{{.State.ExitCode}} OOMKilled {{.State.OOMKilled}} {{.State.Error}}' n": "9 OOMKilled false\n",
 		}}
 		c := &Cluster{engine: &engine.Engine{Kind: engine.Docker, CLI: "x", Runner: r}, record: Record{Config: config()}}
 		if err := c.Failed(t.Context(), nil); want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {

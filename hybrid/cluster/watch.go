@@ -2,10 +2,10 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +18,7 @@ import (
 // NodeDiedError says that a node's container stopped while the run needed it.
 type NodeDiedError struct {
 	Node string
-	// ExitCode is that of the container, as the engine tells it.
+	// ExitCode is that of the container, as the engine tells it; empty when it does not.
 	ExitCode string
 	// State is what else the engine knows: whether memory ran out, an error.
 	State string
@@ -110,7 +110,7 @@ func (c *Cluster) watchContainers(ctx context.Context) error {
 	defer stop(nil)
 	died, format := "die", "{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"
 	if c.engine.Kind == engine.Podman {
-		died, format = "died", "{{.Status}} {{.Name}} {{.ContainerExitCode}}"
+		died, format = "died", "{{.Status}} {{.Name}}"
 	}
 	events := c.engine.Command(nil, "events", "--since", fmt.Sprintf("%.3f", float64(c.since.UnixMilli())/1000),
 		"--filter", "type=container", "--filter", "event="+died, "--filter", "event=pause",
@@ -128,6 +128,9 @@ func (c *Cluster) watchContainers(ctx context.Context) error {
 	_, err := c.engine.Runner.Run(ctx, events)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if c.engine.Kind == engine.Podman {
+		return nil // It is no service: its events may end, and it is still there.
 	}
 	if err == nil {
 		err = errors.New("it ended its events")
@@ -177,7 +180,7 @@ func (c *Cluster) Failed(ctx context.Context, err error) error {
 		case "paused":
 			return nodePaused(node.Name)
 		case "exited", "dead":
-			return fault.With(c.postMortem(ctx, node.Name, strconv.Itoa(node.State.ExitCode)), again)
+			return fault.With(c.postMortem(ctx, node.Name, ""), again)
 		}
 	}
 	return nil
@@ -194,9 +197,11 @@ func (c *Cluster) postMortem(ctx context.Context, node, code string) error {
 	ctx, cancel := context.WithTimeout(ctx, postMortemTimeout)
 	defer cancel()
 	died := &NodeDiedError{Node: node, ExitCode: code}
-	format := "OOMKilled {{.State.OOMKilled}} {{.State.Error}}"
+	format := "{{.State.ExitCode}} OOMKilled {{.State.OOMKilled}} {{.State.Error}}"
 	if out, err := c.engine.Run(ctx, nil, "inspect", "--format", format, node); err == nil {
-		died.State = strings.TrimSpace(string(out))
+		now, state, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+		// The event tells that of the end; a node that was started again has none any more.
+		died.ExitCode, died.State = cmp.Or(code, now), state
 	}
 	if out, err := c.engine.Run(ctx, nil, "logs", "--tail", "10", node); err == nil {
 		died.Tail = strings.TrimSpace(string(out))

@@ -18,8 +18,6 @@ type Container struct {
 	State   struct {
 		// Status is created, running, paused, restarting, removing, exited or dead.
 		Status string
-		// ExitCode is 0 while the container runs.
-		ExitCode int
 	}
 	Config struct {
 		Labels map[string]string

@@ -194,6 +194,14 @@ func TestEngineTrouble(t *testing.T) {
 			func(r *run) { r.await("the build is held") }, false,
 		},
 		{
+			"build, and restarted",
+			func(t *testing.T) started {
+				s.edit(t, dockerfile, "FROM ${UBI_MINIMAL_IMAGE}\n", "FROM ${UBI_MINIMAL_IMAGE}\nRUN echo the build is held && sleep 600\n")
+				return started{args: []string{"-v", "e2e"}}
+			},
+			func(r *run) { r.await("the build is held") }, true,
+		},
+		{
 			"load",
 			func(*testing.T) started { return started{args: []string{"e2e"}, env: []string{"PRELOAD=0"}} },
 			func(r *run) { r.await("==> load") }, false,

@@ -120,16 +120,20 @@ func TestFaultsInTheRepository(t *testing.T) {
 			}
 			if f.place == "deploy" {
 				s.checkEvidence(t, f.silent)
+				if files, err := filepath.Glob(filepath.Join(s.Dir, "_artifacts", "latest", "diagnose", "chaos", "not-ready", "*.yaml")); err != nil || len(files) == 0 {
+					t.Errorf("no pod is told to be not ready, %v", err)
+				}
 			}
 			note(result)
 		})
 	}
 }
 
-// evidence is what explains a failure in a cluster, as patterns of file names.
+// evidence is what explains a failure in a cluster, as patterns of file names. A pod that
+// is not ready is told of as well.
 func evidence() []string {
 	return []string{
-		"SUMMARY.md", "nodes.txt", "chaos/pods.txt", "chaos/events.txt", "chaos/not-ready/*.yaml", "chaos/logs/*.log", "kube-system/logs/*.log",
+		"SUMMARY.md", "nodes.txt", "chaos/pods.txt", "chaos/events.txt", "chaos/logs/*.log", "kube-system/logs/*.log",
 		"nodes/*/journal.log", "nodes/*/kubelet.log", "nodes/*/containerd.log", "nodes/*/inspect.json", "nodes/*/disk.txt", "nodes/*/memory.txt",
 	}
 }

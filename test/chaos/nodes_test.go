@@ -50,6 +50,21 @@ func killed() nodeFault {
 	return nodeFault{"node killed", "docker kill $NODE", `node \S+-control-plane died: exit code 137`, 5 * time.Second}
 }
 
+// paused takes long to be told: evidence of a node that says nothing is waited for, 15 s
+// at most.
+func paused() nodeFault {
+	return nodeFault{"node paused", "docker pause $NODE", `node \S+-control-plane was paused`, 20 * time.Second}
+}
+
+// outOfMemory has the kernel end the node, whose first process gets the highest score.
+func outOfMemory() nodeFault {
+	return nodeFault{
+		"node out of memory", `docker update --memory 1200m --memory-swap 1200m $NODE
+			docker exec $NODE sh -c "echo 1000 > /proc/1/oom_score_adj; tail /dev/zero" || true`,
+		`node \S+-control-plane died: exit code 137`, 30 * time.Second,
+	}
+}
+
 // TestNodeFails has something happen to the node. The run tells it, makes the cluster anew
 // but not the images, and passes.
 func TestNodeFails(t *testing.T) {
@@ -58,15 +73,10 @@ func TestNodeFails(t *testing.T) {
 		if at.name == "build" || at.name == "teardown" {
 			continue // There is no node, or none that is needed.
 		}
-		faults := []nodeFault{killed()}
+		faults := []nodeFault{killed(), paused(), outOfMemory()}
 		if at.name == "test" {
 			faults = append(faults,
 				nodeFault{"node stopped", "docker stop --time 1 $NODE", `node \S+-control-plane died: exit code \d+`, 10 * time.Second},
-				// Evidence of a node that says nothing is waited for, 15 s at most.
-				nodeFault{"node paused", "docker pause $NODE", `node \S+-control-plane was paused`, 20 * time.Second},
-				// The kernel takes the process with the highest score.
-				nodeFault{"node out of memory", `docker update --memory 1200m --memory-swap 1200m $NODE
-					docker exec $NODE sh -c "echo 1000 > /proc/1/oom_score_adj; tail /dev/zero" || true`, `died: exit code 137`, 30 * time.Second},
 				nodeFault{"kubelet stopped", "docker exec $NODE systemctl stop kubelet", `node \S+-control-plane is not Ready any more: Kubelet stopped`, kubeletSilence},
 			)
 		}

@@ -206,6 +206,9 @@ func TestDeadlines(t *testing.T) {
 				t.Errorf("there is still\n%s", strings.Join(left, "\n"))
 			}
 			s.checkTimeline(t, "canceled")
+			if at.name == "test" {
+				s.checkEvidence(t, true)
+			}
 			note(result)
 		})
 	}

@@ -108,6 +108,21 @@ func TestFullDisks(t *testing.T) {
 		go func() { _, _ = os.ReadFile(pipe) }()
 		r.failure(before, "artifacts become full", "test", `the disk with the run's artifacts, \S+, is full`, `no space left on device`, `set ARTIFACTS`)
 	})
+	t.Run("in the node", func(t *testing.T) {
+		before := snapshot(t)
+		r := s.start(t, started{args: []string{"e2e"}, env: []string{"PRELOAD=0"}}) // There is something to load.
+		awaitNode(t, s, r)
+		docker(t, "exec", nodeOf(t, s.Dir), "sh", "-ec", `
+			content=/var/lib/containerd/io.containerd.content.v1.content
+			mkdir -p $content && cp -a $content /run/content
+			mount -t tmpfs -o size=$(($(du -sk /run/content | cut -f1) + 64))k tmpfs $content
+			cp -a /run/content/. $content && rm -r /run/content`)
+		r.failure(before, "node's disk becomes full", "load", `FAILED  load: `, `no space left on device`, `/var/lib/containerd`)
+		summary, err := os.ReadFile(filepath.Join(s.Dir, "_artifacts", "latest", "diagnose", "SUMMARY.md"))
+		if err != nil || !strings.Contains(string(summary), "is full") {
+			t.Errorf("the summary does not tell, %v:\n%s", err, summary)
+		}
+	})
 }
 
 // TestReadOnlyCheckout begins a run where nothing can be written.
