@@ -221,13 +221,17 @@ func (p *Pipeline) evidence(ctx context.Context, cause error) {
 	p.evidenced = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceTimeout)
 	defer cancel()
+	config := p.cluster.REST
+	if cluster.Mute(cause) {
+		config = nil // Nobody waits for what does not come.
+	}
 	nodes, nodesErr := p.cluster.Nodes(ctx)
 	dir := filepath.Join(p.dir, "diagnose")
 	if p.recorder.Rebuilt() {
 		dir += "-rebuilt"
 	}
 	err := errors.Join(nodesErr, diagnose.Collect(ctx, diagnose.Options{
-		Config: p.cluster.REST, Namespaces: []string{p.suite.Namespace, "kube-system"}, Cause: cause,
+		Config: config, Namespaces: []string{p.suite.Namespace, "kube-system"}, Cause: cause,
 		Run:   func(ctx context.Context, args ...string) ([]byte, error) { return p.engine.Run(ctx, nil, args...) },
 		Nodes: nodes, Dir: dir,
 	}))

@@ -163,6 +163,14 @@ func TestWatchNamesTheNodeThatFailed(t *testing.T) {
 			t.Errorf("%s, %s: cause %v", c.kind, c.event, err)
 		}
 	}
+	for err, want := range map[error]bool{
+		&NodeDiedError{Node: "a-control-plane"}: true, &NodePausedError{"a-control-plane"}: true, &engine.LostError{}: true,
+		&NodeDiedError{Node: "a-worker"}: false, &NodePausedError{"a-worker"}: false, &NodeNotReadyError{"a-control-plane", ""}: false,
+	} {
+		if Mute(fmt.Errorf("x: %w", err)) != want {
+			t.Errorf("%T: the API server is mute: %t", err, !want)
+		}
+	}
 	if other := errors.New("other"); NodeFailed(other) || Lost(other) || NodeFailed(nil) || Lost(nil) {
 		t.Error("any error is one of a node")
 	}

@@ -131,11 +131,14 @@ func (c *Cluster) nodesReady(ctx context.Context, client kubernetes.Interface) e
 	})
 }
 
+// firstNode is how the name of the node with the control plane ends.
+const firstNode = "-control-plane"
+
 // nodeName is how kind names node i of a cluster.
 func nodeName(cluster string, i int) string {
 	switch i {
 	case 0:
-		return cluster + "-control-plane"
+		return cluster + firstNode
 	case 1:
 		return cluster + "-worker"
 	}

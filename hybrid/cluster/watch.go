@@ -71,6 +71,19 @@ func Lost(err error) bool {
 	return lost || NodeFailed(err)
 }
 
+// Mute reports whether err means that the API server cannot answer: the engine is gone,
+// or the container of the control plane died or was paused.
+func Mute(err error) bool {
+	if _, lost := errors.AsType[*engine.LostError](err); lost {
+		return true
+	}
+	if died, ok := errors.AsType[*NodeDiedError](err); ok {
+		return strings.HasSuffix(died.Node, firstNode)
+	}
+	paused, ok := errors.AsType[*NodePausedError](err)
+	return ok && strings.HasSuffix(paused.Node, firstNode)
+}
+
 // again is what to do when a node failed and the run could not help itself.
 const again = "mage doctor, then the same command again"
 

@@ -83,10 +83,14 @@ func TestCollect(t *testing.T) {
 	err := Collect(t.Context(), Options{
 		Cause:  fault.With(errors.New("deploy: gateway is not ready\n  password "+secretValue), "kubectl describe pod bad"),
 		Dir:    dir,
-		Client: fake.NewClientset(objects()...), Namespaces: []string{"ns"}, Nodes: []string{"node-1"}, Now: noon,
+		Client: fake.NewClientset(objects()...), Namespaces: []string{"ns"}, Nodes: []string{"node-1", "node-2", "node-3"}, Now: noon,
 		Run: func(_ context.Context, args ...string) ([]byte, error) {
 			switch line := strings.Join(args, " "); {
 			case line == "inspect node-1":
+				return []byte(`[{"State":{"Status":"running"}}]`), nil
+			case line == "inspect node-3":
+				return []byte(`[{"State":{"Status":"paused"}}]`), nil
+			case line == "inspect node-2":
 				return []byte(`[{"State":{"Status":"exited","OOMKilled":true,"ExitCode":137,"FinishedAt":"2026-11-23T11:59:00Z"},"Config":{"Env":["HTTP_PROXY=http://me:hidden@proxy:1"]}}]`), nil
 			case strings.HasPrefix(line, "exec node-1 crictl"):
 				return []byte("partial"), errors.New("node is not running")
@@ -103,6 +107,7 @@ func TestCollect(t *testing.T) {
 	wantFiles := []string{
 		"SUMMARY.md", "nodes.txt", "nodes/node-1/containerd.log", "nodes/node-1/containers.txt", "nodes/node-1/disk.txt", "nodes/node-1/images.txt",
 		"nodes/node-1/inodes.txt", "nodes/node-1/inspect.json", "nodes/node-1/journal.log", "nodes/node-1/kubelet.log", "nodes/node-1/memory.txt", "nodes/node-1/output.log",
+		"nodes/node-2/inspect.json", "nodes/node-2/output.log", "nodes/node-3/inspect.json", "nodes/node-3/output.log",
 		"ns/events.txt", "ns/logs/bad_main.previous.log", "ns/logs/good_main.log", "ns/not-ready/bad.yaml", "ns/pods.txt",
 	}
 	if got := tree(t, dir); !slices.Equal(got, wantFiles) {
@@ -120,11 +125,12 @@ func TestCollect(t *testing.T) {
 		"ns/logs/good_main.log":    "fake logs",
 		"SUMMARY.md": "The run failed: deploy: gateway is not ready\n\n```\n  password (masked)\n```\n\nNext: `kubectl describe pod bad`\n\n" +
 			"Collected 2026-11-23T12:00:00Z.\n\n## What stands out\n\n" +
-			"- Node container node-1 is exited since 2026-11-23T11:59:00Z, exit code 137; it ran out of memory (OOMKilled).\n" +
 			"- Node container node-1: the disk at / is full, 40G of 40G used.\n- Node container node-1: the disk at /var/lib/etcd is full, 12G of 12G used.\n" +
+			"- Node container node-2 is exited since 2026-11-23T11:59:00Z, exit code 137; it ran out of memory (OOMKilled).\n- Node container node-3 is paused.\n" +
 			"- Node node-1: DiskPressure is True: disk is nearly full.\n" +
 			"- Pod ns/bad is not ready: CrashLoopBackOff.\n\n## Files\n\n- `" + strings.Join(wantFiles[1:], "`\n- `") + "`\n\n## Not available\n\n" +
-			"- nodes/node-1/containers.txt: node is not running\n- nodes/node-1/images.txt: node is not running\n",
+			"- nodes/node-1/containers.txt: node is not running\n- nodes/node-1/images.txt: node is not running\n" +
+			"- what node-2 says itself: its container is exited\n- what node-3 says itself: its container is paused\n",
 	} {
 		if got := read(t, dir, file); got != want {
 			t.Errorf("%s:\n%s\nwant:\n%s", file, got, want)
@@ -133,7 +139,7 @@ func TestCollect(t *testing.T) {
 	if got := read(t, dir, "ns/not-ready/bad.yaml"); !strings.HasPrefix(got, "apiVersion: v1\nkind: Pod\n") || strings.Contains(got, "managedFields") || !strings.Contains(got, "value: (masked)") {
 		t.Errorf("the pod's YAML:\n%s", got)
 	}
-	if got := read(t, dir, "nodes/node-1/inspect.json"); !strings.Contains(got, "http://me:(masked)@proxy:1") {
+	if got := read(t, dir, "nodes/node-2/inspect.json"); !strings.Contains(got, "http://me:(masked)@proxy:1") {
 		t.Errorf("inspect: %s", got)
 	}
 	for _, file := range wantFiles {
@@ -171,7 +177,7 @@ func TestCollectKeepsWhatItHasWhenTimeIsUp(t *testing.T) {
 					<-ctx.Done()
 					return nil, ctx.Err()
 				}
-				return []byte("[]"), nil
+				return []byte(`[{"State":{"Status":"running"}}]`), nil
 			},
 		})
 		if err != nil {

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,41 +10,49 @@ import (
 	"strings"
 )
 
-// node collects what the engine and the node itself know. A node that died
+// node collects what the engine and the node itself know. One that died or is paused
 // answers no exec, but the engine still has its state and its output.
 func (c *collector) node(ctx context.Context, node string) {
-	parts := []struct {
-		file string
-		args []string
-	}{
-		{"journal.log", []string{"exec", node, "journalctl", "--no-pager", "-n", "5000"}},
-		{"kubelet.log", []string{"exec", node, "journalctl", "-u", "kubelet", "--no-pager", "-n", "5000"}},
-		{"containerd.log", []string{"exec", node, "journalctl", "-u", "containerd", "--no-pager", "-n", "5000"}},
-		{"inodes.txt", []string{"exec", node, "df", "-i"}},
-		{"memory.txt", []string{"exec", node, "cat", "/proc/meminfo", "/proc/loadavg"}},
-		{"containers.txt", []string{"exec", node, "crictl", "ps", "-a"}},
-		{"images.txt", []string{"exec", node, "crictl", "images"}},
-		{"output.log", []string{"logs", "--tail", "500", node}},
-	}
-	for _, p := range parts {
-		c.background(func() {
-			data, err := c.o.Run(ctx, p.args...)
-			c.save(path.Join("nodes", node, p.file), data, err)
-		})
-	}
+	folder := path.Join("nodes", node)
 	c.background(func() {
-		data, err := c.o.Run(ctx, "exec", node, "df", "-h")
-		c.save(path.Join("nodes", node, "disk.txt"), data, err)
-		for _, where := range full(data) {
-			c.find("Node container %s: %s.", node, where)
-		}
+		data, err := c.o.Run(ctx, "logs", "--tail", "500", node)
+		c.save(path.Join(folder, "output.log"), data, err)
 	})
 	c.background(func() {
 		data, err := c.o.Run(ctx, "inspect", node)
-		c.save(path.Join("nodes", node, "inspect.json"), data, err)
-		c.judgeNode(node, data)
+		c.save(path.Join(folder, "inspect.json"), data, err)
+		if state := c.judgeNode(node, data); state != running {
+			c.gap("what "+node+" says itself", fmt.Errorf("its container is %s", cmp.Or(state, "not known")))
+			return
+		}
+		for _, p := range []struct{ file, command string }{
+			{"journal.log", "journalctl --no-pager -n 5000"},
+			{"kubelet.log", "journalctl -u kubelet --no-pager -n 5000"},
+			{"containerd.log", "journalctl -u containerd --no-pager -n 5000"},
+			{diskFile, "df -h"},
+			{"inodes.txt", "df -i"},
+			{"memory.txt", "cat /proc/meminfo /proc/loadavg"},
+			{"containers.txt", "crictl ps -a"},
+			{"images.txt", "crictl images"},
+		} {
+			c.background(func() {
+				data, err := c.o.Run(ctx, append([]string{"exec", node}, strings.Fields(p.command)...)...)
+				c.save(path.Join(folder, p.file), data, err)
+				if p.file == diskFile {
+					for _, where := range full(data) {
+						c.find("Node container %s: %s.", node, where)
+					}
+				}
+			})
+		}
 	})
 }
+
+const (
+	diskFile = "disk.txt"
+	// running is the engine's word for a container that works.
+	running = "running"
+)
 
 // full finds the file systems in the output of df(1) that are 99 % full or more.
 func full(df []byte) (found []string) {
@@ -64,8 +73,9 @@ func full(df []byte) (found []string) {
 	return found
 }
 
-// judgeNode says in the summary that a node died, and of what.
-func (c *collector) judgeNode(node string, inspect []byte) {
+// judgeNode says in the summary that a node died, and of what. It returns the state of its
+// container in the engine's word, empty when that cannot be read.
+func (c *collector) judgeNode(node string, inspect []byte) string {
 	var containers []struct {
 		State struct {
 			Status     string
@@ -76,11 +86,15 @@ func (c *collector) judgeNode(node string, inspect []byte) {
 		}
 	}
 	if json.Unmarshal(inspect, &containers) != nil || len(containers) != 1 {
-		return
+		return ""
 	}
 	s := containers[0].State
-	if s.Status == "running" {
-		return
+	if s.Status == running {
+		return running
+	}
+	if s.Status == "paused" {
+		c.find("Node container %s is paused.", node)
+		return s.Status
 	}
 	why := ""
 	if s.OOMKilled {
@@ -90,4 +104,5 @@ func (c *collector) judgeNode(node string, inspect []byte) {
 		why += "; " + s.Error
 	}
 	c.find("Node container %s is %s since %s, exit code %d%s.", node, s.Status, s.FinishedAt, s.ExitCode, why)
+	return s.Status
 }

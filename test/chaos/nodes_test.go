@@ -50,10 +50,8 @@ func killed() nodeFault {
 	return nodeFault{"node killed", "docker kill $NODE", `node \S+-control-plane died: exit code 137`, 5 * time.Second}
 }
 
-// paused takes long to be told: evidence of a node that says nothing is waited for, 15 s
-// at most.
 func paused() nodeFault {
-	return nodeFault{"node paused", "docker pause $NODE", `node \S+-control-plane was paused`, 20 * time.Second}
+	return nodeFault{"node paused", "docker pause $NODE", `node \S+-control-plane was paused`, 5 * time.Second}
 }
 
 // outOfMemory has the kernel end the node, whose first process gets the highest score.
