@@ -12,6 +12,8 @@ func Setup(ctx context.Context) error {
 }
 
 // Doctor looks for what would make a run fail on this machine and names the fix.
-func Doctor(ctx context.Context) error {
-	return failed("doctor", infrastructure.Doctor(ctx))
+func Doctor(ctx context.Context,
+	json *bool, // as JSON, for programs
+) error {
+	return failed("doctor", infrastructure.Doctor(ctx, json != nil && *json))
 }

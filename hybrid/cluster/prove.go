@@ -132,7 +132,7 @@ func (c *Cluster) nodesReady(ctx context.Context, client kubernetes.Interface) e
 }
 
 // firstNode is how the name of the node with the control plane ends.
-const firstNode = "-control-plane"
+const firstNode = "-" + controlPlane
 
 // nodeName is how kind names node i of a cluster.
 func nodeName(cluster string, i int) string {

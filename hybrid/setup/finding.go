@@ -13,10 +13,10 @@ const (
 // Finding is one thing that a run depends on, as this machine has it.
 type Finding struct {
 	// ID is stable, such as "inotify".
-	ID    string
-	Level Level
+	ID    string `json:"id"`
+	Level Level  `json:"level"`
 	// Text says what was found.
-	Text string
+	Text string `json:"text"`
 	// Fix is the command to run or what to change; empty when nothing is to do.
-	Fix string
+	Fix string `json:"fix,omitempty"`
 }

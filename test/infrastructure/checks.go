@@ -2,8 +2,10 @@ package infrastructure
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -33,16 +35,31 @@ func Setup(ctx context.Context) error {
 	return tell(err)
 }
 
-// Doctor prints what it finds on this machine; an error-level finding fails.
-func Doctor(ctx context.Context) error {
-	bad := 0
-	for _, f := range setup.Check(ctx, setup.Options{Getenv: os.Getenv}) {
-		fmt.Printf("%-8s %-20s %s\n", f.Level, f.ID, f.Text)
-		if f.Fix != "" {
-			fmt.Printf("%-8s %-20s fix: %s\n", "", "", f.Fix)
+// Doctor prints what it finds on this machine, for people or, with asJSON, for programs;
+// an error-level finding fails.
+func Doctor(ctx context.Context, asJSON bool) error {
+	return tellFindings(os.Stdout, setup.Check(ctx, setup.Options{Getenv: os.Getenv}), asJSON)
+}
+
+func tellFindings(out io.Writer, findings []setup.Finding, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(findings); err != nil {
+			return err
 		}
+	}
+	bad := 0
+	for _, f := range findings {
 		if f.Level == setup.Error {
 			bad++
+		}
+		if asJSON {
+			continue
+		}
+		fmt.Fprintf(out, "%-8s %-20s %s\n", f.Level, f.ID, f.Text)
+		if f.Fix != "" {
+			fmt.Fprintf(out, "%-8s %-20s fix: %s\n", "", "", f.Fix)
 		}
 	}
 	if bad > 0 {
