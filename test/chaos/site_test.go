@@ -9,12 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/load"
 	"github.com/hybrid-e2e/hybrid/test/sample"
 )
 
@@ -45,7 +48,8 @@ func newSite(t *testing.T, dir string) *site {
 	}
 	s.declare(t)
 	s.requireHybrid(t)
-	t.Cleanup(func() { s.forget(t) })
+	before := references(t, load.PreloadedName)
+	t.Cleanup(func() { s.forget(t, before) })
 	return s
 }
 
@@ -143,18 +147,29 @@ func (s *site) edit(t *testing.T, name, old, with string) {
 	t.Cleanup(func() { s.write(t, name, before) })
 }
 
-// forget removes the images of the services, which nobody else has.
-func (s *site) forget(t *testing.T) {
+// references are those of the images of a repository that the engine has; without an
+// engine there are none.
+func references(t *testing.T, repository string) []string {
 	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	out, err := exec.CommandContext(ctx, "docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}",
-		"--filter", "reference=hybrid.local/"+s.ImagePrefix()+"-*").Output()
+	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "docker", "image", "ls",
+		"--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference="+repository).Output()
 	if err != nil {
-		return // Without an engine there are no images.
+		return nil
 	}
-	if refs := strings.Fields(string(out)); len(refs) > 0 {
-		if out, err := exec.CommandContext(ctx, "docker", append([]string{"image", "rm", "--no-prune"}, refs...)...).CombinedOutput(); err != nil {
-			t.Errorf("%v: %s", err, out)
-		}
+	return strings.Fields(string(out))
+}
+
+// forget removes the images of the services, which nobody else has, and the node images
+// that start with them: those that were not there before.
+func (s *site) forget(t *testing.T, before []string) {
+	t.Helper()
+	refs := slices.DeleteFunc(references(t, load.PreloadedName), func(ref string) bool { return slices.Contains(before, ref) })
+	refs = append(refs, references(t, image.Registry+"/"+s.ImagePrefix()+"-*")...)
+	if len(refs) == 0 {
+		return
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "docker", append([]string{"image", "rm", "--no-prune"}, refs...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
