@@ -12,6 +12,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
+	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
 	"github.com/hybrid-e2e/hybrid/hybrid/deploy"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -59,6 +60,8 @@ type Pipeline struct {
 	// abandoned says that a step failed on a cluster which an earlier step of this
 	// process made and kept for it.
 	abandoned bool
+	// covered is what Collect came to.
+	covered coverage.Result
 	// evidenced says that the evidence of a failure has been kept.
 	evidenced bool
 }

@@ -193,6 +193,7 @@ func (p *Pipeline) Collect(ctx context.Context) error {
 		tasks = append(tasks, task.Task{Name: "coverage.restart", Needs: []string{"coverage.flush"}, Run: p.restart})
 	}
 	err := p.group(report.PhaseCoverage, 0).Run(ctx, tasks...)
+	p.covered = result
 	if len(result.Packages) > 0 {
 		fmt.Fprintf(p.o.Out, "\n%s\n", result.Table())
 	}
@@ -281,6 +282,7 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 	if saveErr := timeline.Save(p.dir); saveErr != nil {
 		err = errors.Join(err, room.Explain(saveErr, p.places(context.WithoutCancel(ctx))...))
 	}
+	p.writePage(ctx, timeline)
 	p.tell(timeline, err)
 	p.Release()
 	return err

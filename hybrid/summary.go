@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/report"
+	"github.com/hybrid-e2e/hybrid/hybrid/report/page"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
@@ -23,6 +26,9 @@ func (p *Pipeline) tell(timeline report.Timeline, err error) {
 		fmt.Fprintf(p.o.Out, "%d passed, %d failed, %d skipped\n", p.summary.Passed, p.summary.Failed, p.summary.Skipped)
 	}
 	fmt.Fprintf(p.o.Out, "artifacts: %s\n", p.dir)
+	if _, err := os.Stat(filepath.Join(p.dir, page.FileName)); err == nil {
+		fmt.Fprintf(p.o.Out, "report: %s\n", filepath.Join(p.dir, page.FileName))
+	}
 	if err != nil {
 		p.printer.Failure(err)
 		return
