@@ -73,8 +73,10 @@ func TestRepeatedRunsHoldNothing(t *testing.T) {
 			t.Fatalf("there are more\n%s", stacks.String())
 		}
 		if i == repetitions-1 {
-			note(row{fault: fmt.Sprintf("%d runs in one process", repetitions), place: "all", left: "nothing",
-				told: fmt.Sprintf("goroutines %d, then %d; files %d, then %d", first.goroutines, now.goroutines, first.files, now.files)})
+			note(row{
+				fault: fmt.Sprintf("%d runs in one process", repetitions), place: "all", left: "nothing",
+				told: fmt.Sprintf("goroutines %d, then %d; files %d, then %d", first.goroutines, now.goroutines, first.files, now.files),
+			})
 		}
 	}
 }

@@ -24,7 +24,8 @@ func timeline() report.Timeline {
 		SetupSeconds: 7, TestSeconds: 2, TotalSeconds: 10,
 		Phases: []report.Phase{
 			{Name: "build", Start: 0, End: 5, Tasks: []report.Task{
-				{Name: "image.a", Start: 0, End: 5, Outcome: task.Done}, {Name: "image.b", Start: 0, End: 3, Outcome: task.Done, Detail: "key <1>"},
+				{Name: "image.a", Start: 0, End: 5, Outcome: task.Done},
+				{Name: "image.b", Start: 0, End: 3, Outcome: task.Done, Detail: "key <1>"},
 				{Name: "image.c", Start: 0, End: 0, Outcome: task.Cached},
 			}},
 			{Name: "cluster", Start: 5, End: 7, Tasks: []report.Task{{Name: "cluster.create", Start: 5.01, End: 7, Outcome: task.Done}}},
