@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/report"
+	"github.com/hybrid-e2e/hybrid/hybrid/report/github"
 	"github.com/hybrid-e2e/hybrid/hybrid/report/page"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
@@ -28,6 +29,13 @@ func (p *Pipeline) tell(timeline report.Timeline, err error) {
 	fmt.Fprintf(p.o.Out, "artifacts: %s\n", p.dir)
 	if _, err := os.Stat(filepath.Join(p.dir, page.FileName)); err == nil {
 		fmt.Fprintf(p.o.Out, "report: %s\n", filepath.Join(p.dir, page.FileName))
+	}
+	if github.Here(p.o.Getenv) {
+		told := github.Run{Timeline: timeline, Specs: p.summary, Coverage: p.covered, Root: p.o.Root}
+		told.Annotate(p.o.Out)
+		if err := told.Summarise(p.o.Getenv); err != nil {
+			fmt.Fprintf(p.o.Out, "  %v\n", err)
+		}
 	}
 	if err != nil {
 		p.printer.Failure(err)

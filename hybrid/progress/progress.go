@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hybrid-e2e/hybrid/hybrid/report/github"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
@@ -32,6 +33,8 @@ type Printer struct {
 	out     sync.Mutex
 	live    *live // nil in plain mode and after Close
 	heading string
+	// groups folds each phase in the log of GitHub Actions.
+	groups  bool
 	printed map[string]bool
 
 	mu      sync.Mutex
@@ -55,7 +58,7 @@ func New(w io.Writer, o Options) *Printer {
 		o.Getenv = os.Getenv
 	}
 	m := decide(w, o.Getenv)
-	p := &Printer{w: w, verbose: o.Verbose, colors: newPalette(m.colors), printed: map[string]bool{}}
+	p := &Printer{w: w, verbose: o.Verbose, colors: newPalette(m.colors), groups: github.Here(o.Getenv), printed: map[string]bool{}}
 	if m.live {
 		p.live = newLive(p, m.fd)
 	}
@@ -91,6 +94,9 @@ func (p *Printer) Close() {
 		}
 	}
 	p.mu.Unlock()
+	if p.groups {
+		p.endGroup()
+	}
 	if p.live != nil {
 		p.live.close()
 		p.live = nil
@@ -110,10 +116,24 @@ func (*Printer) PhaseEnded(string, time.Time) {}
 // head prints the heading of a phase unless the lines above stand under it
 // already. It needs p.out.
 func (p *Printer) head(phase string) {
-	if p.heading != phase {
-		p.heading = phase
-		p.write(p.colors.heading.Sprint("==> "+phase) + "\n")
+	if p.heading == phase {
+		return
 	}
+	p.endGroup()
+	p.heading = phase
+	if p.groups {
+		p.write("::group::" + phase + "\n")
+		return
+	}
+	p.write(p.colors.heading.Sprint("==> "+phase) + "\n")
+}
+
+// endGroup ends what the heading began. It needs p.out.
+func (p *Printer) endGroup() {
+	if p.groups && p.heading != "" {
+		p.write("::endgroup::\n")
+	}
+	p.heading = ""
 }
 
 // TaskStarted implements task.Observer.

@@ -88,6 +88,28 @@ func TestPlainLines(t *testing.T) {
 	)
 }
 
+func TestGitHubFoldsPhases(t *testing.T) {
+	var w buffer
+	p := New(&w, Options{Getenv: env(map[string]string{"GITHUB_ACTIONS": "true", "CI": "true"})})
+	for _, phase := range []string{"build", "cluster"} {
+		p.PhaseStarted(phase, time.Time{})
+		p.TaskEnded(ended(phase, "a", time.Second, task.Done, "", nil))
+		p.TaskEnded(ended(phase, "b", time.Second, task.Done, "", nil))
+	}
+	p.Close()
+	p.Close()
+	expect(t, w.String(),
+		"::group::build",
+		"  ✓ a                              1.0s  ok",
+		"  ✓ b                              1.0s  ok",
+		"::endgroup::",
+		"::group::cluster",
+		"  ✓ a                              1.0s  ok",
+		"  ✓ b                              1.0s  ok",
+		"::endgroup::",
+	)
+}
+
 func TestVerboseStreamsOutput(t *testing.T) {
 	var w buffer
 	p := New(&w, Options{Verbose: true})
