@@ -78,12 +78,26 @@ func Verify(ctx context.Context) error {
 	if err != nil {
 		return tell(fault.With(err, "mend the file named above"))
 	}
+	if file := os.Getenv("SARIF"); file != "" {
+		if err := writeSARIF(file, findings); err != nil {
+			return tell(fault.With(err, "make the folder of SARIF writable"))
+		}
+	}
 	if len(findings) > 0 {
 		fmt.Print(verify.Format(findings))
 		return errors.New("the sources depart from docs/standards")
 	}
 	fmt.Printf("verify: %d rules hold\n", len(verify.Rules()))
 	return nil
+}
+
+func writeSARIF(file string, findings []verify.Finding) (err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return verify.WriteSARIF(f, findings)
 }
 
 // VerifyOptions are the facts of this repository that the rules compare with.
