@@ -19,6 +19,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/diagnose"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/report"
+	"github.com/hybrid-e2e/hybrid/hybrid/report/trace"
 	"github.com/hybrid-e2e/hybrid/hybrid/room"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
@@ -283,6 +284,11 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 		err = errors.Join(err, room.Explain(saveErr, p.places(context.WithoutCancel(ctx))...))
 	}
 	p.writePage(ctx, timeline)
+	if trace.Wanted(p.o.Getenv) {
+		if err := trace.Export(context.WithoutCancel(ctx), p.o.Getenv, timeline); err != nil {
+			fmt.Fprintf(p.o.Out, "  %v\n", err) // A run is no worse without it.
+		}
+	}
 	p.tell(timeline, err)
 	p.Release()
 	return err
