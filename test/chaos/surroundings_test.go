@@ -118,10 +118,6 @@ func TestFullDisks(t *testing.T) {
 			mount -t tmpfs -o size=$(($(du -sk /run/content | cut -f1) + 64))k tmpfs $content
 			cp -a /run/content/. $content && rm -r /run/content`)
 		r.failure(before, "node's disk becomes full", "load", `FAILED  load: `, `no space left on device`, `/var/lib/containerd`)
-		summary, err := os.ReadFile(filepath.Join(s.Dir, "_artifacts", "latest", "diagnose", "SUMMARY.md"))
-		if err != nil || !strings.Contains(string(summary), "is full") {
-			t.Errorf("the summary does not tell, %v:\n%s", err, summary)
-		}
 	})
 }
 
