@@ -21,7 +21,7 @@ import (
 const notReadyGrace = 5 * time.Second
 
 // watchReady returns an error once a node that was Ready has not been for
-// notReadyGrace. Kubernetes takes 50 s to notice a kubelet that went silent.
+// notReadyGrace. Kubernetes takes some 50 s to notice a kubelet that went silent.
 func (c *Cluster) watchReady(ctx context.Context) error {
 	if c.REST == nil {
 		return nil
