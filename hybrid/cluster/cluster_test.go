@@ -209,8 +209,10 @@ func TestFailedLooksAtTheNodes(t *testing.T) {
 		events(engine.Docker): "die n 137\n", list: "1\n", "x container inspect 1": `[{"Id":"1","Name":"/n","State":{"Status":"running"}}]`,
 	}}
 	c := &Cluster{engine: &engine.Engine{Kind: engine.Docker, CLI: "x", Runner: late}, record: Record{Config: config()}}
-	if err := c.Failed(t.Context(), &command.Error{}); err == nil || err.Error() != "node n died: exit code 137" {
-		t.Errorf("told late: %v", err)
+	for _, err := range []error{&command.Error{}, fmt.Errorf("create: %w", kinderrors.Wrap(&kindexec.RunError{}, "init"))} {
+		if err := c.Failed(t.Context(), err); err == nil || err.Error() != "node n died: exit code 137" {
+			t.Errorf("told late: %v", err)
+		}
 	}
 	c.engine.Runner = &talkative{}
 	if err := c.Failed(t.Context(), nil); NodeFailed(err) || !Lost(err) {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	kindexec "sigs.k8s.io/kind/pkg/exec"
+
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -177,7 +179,9 @@ const tellTimeout = 2 * time.Second
 // cannot go on because of err, and returns nil when all nodes run. When a command failed
 // the engine is given a moment to notice.
 func (c *Cluster) Failed(ctx context.Context, err error) error {
-	if _, ok := errors.AsType[*command.Error](err); ok {
+	_, ours := errors.AsType[*command.Error](err)
+	_, kinds := errors.AsType[*kindexec.RunError](err)
+	if ours || kinds {
 		limited, cancel := context.WithTimeout(ctx, tellTimeout)
 		defer cancel()
 		if told := c.watchContainers(limited); Lost(told) {
