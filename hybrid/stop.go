@@ -11,8 +11,12 @@ import (
 
 // deadlineGrace is the time before the deadline of a command (mage -t) at which its
 // work ends: evidence and the removal of what the run made need it. A command that was
-// given less than four times as much ends its work after three quarters of its time.
-const deadlineGrace = evidenceTimeout + 5*time.Second
+// given less than four times as much ends its work after three quarters of its time, but
+// leastGrace before its end: a cluster takes two to four seconds to go.
+const (
+	deadlineGrace = evidenceTimeout + 5*time.Second
+	leastGrace    = 5 * time.Second
+)
 
 // Exit codes of a command. Those of stopped ones are what shells give to a signal, 128
 // and its number, and what timeout(1) gives.
@@ -85,7 +89,8 @@ func Stoppable(ctx context.Context) (stoppable context.Context, stop func()) {
 	ctx = context.WithValue(ctx, stoppableKey{}, true)
 	expired := func() {}
 	if deadline, ok := ctx.Deadline(); ok {
-		grace := min(deadlineGrace, time.Until(deadline)/4)
+		left := time.Until(deadline)
+		grace := min(deadlineGrace, max(left/4, leastGrace), left/4*3)
 		ctx, expired = context.WithDeadlineCause(ctx, deadline.Add(-grace), ErrDeadline)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

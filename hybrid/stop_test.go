@@ -58,6 +58,7 @@ func TestSignalsEndAStoppableContext(t *testing.T) {
 func TestADeadlineLeavesTimeToCleanUp(t *testing.T) {
 	for given, want := range map[time.Duration]time.Duration{
 		time.Hour: time.Hour - 20*time.Second, 80 * time.Second: time.Minute, 40 * time.Second: 30 * time.Second,
+		12 * time.Second: 7 * time.Second, 4 * time.Second: time.Second,
 	} {
 		deadline, cancel := context.WithTimeout(t.Context(), given)
 		ctx, stop := Stoppable(deadline)

@@ -214,6 +214,37 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
+// TestDeadlinesAnywhere gives runs a little more time each, so that it ends in one phase
+// after the other. Three quarters of it are for work.
+func TestDeadlinesAnywhere(t *testing.T) {
+	s := newSite(t, filepath.Join(t.TempDir(), "anywhere"))
+	if code := s.start(t, plain(t, s)).end(10 * reachable); code != 0 {
+		t.Fatalf("a run with all its time ended with %d", code)
+	}
+	for limit := 6 * time.Second; limit <= 40*time.Second; limit += 2 * time.Second {
+		before := snapshot(t)
+		r := s.start(t, started{args: []string{"-t", limit.String(), "e2e"}})
+		code := r.end(reachable)
+		at := "start"
+		for line := range strings.Lines(r.printed()) {
+			if phase, found := strings.CutPrefix(line, "==> "); found && !strings.HasPrefix(phase, "teardown") {
+				at = strings.TrimSpace(phase)
+			}
+		}
+		if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
+			t.Errorf("after -t %s in %s there is still\n%s", limit, at, strings.Join(left, "\n"))
+		}
+		if code == 0 {
+			break // It had the time that it needs.
+		}
+		if code != 124 {
+			t.Errorf("-t %s in %s: exit code %d, want 124\n%s", limit, at, code, r.printed())
+		}
+		s.checkTimeline(t, "canceled")
+		note(row{fault: "-t " + limit.String(), place: at, exit: code, told: told(r.printed()), left: "nothing"})
+	}
+}
+
 // TestSecondInterruption has somebody press Ctrl-C twice.
 func TestSecondInterruption(t *testing.T) {
 	s := newSite(t, filepath.Join(t.TempDir(), "twice"))
