@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/image"
 )
 
 // ownEngine is a container engine that a trial may stop, with a store and a socket of its
@@ -123,15 +125,11 @@ func (e *ownEngine) copyImages(s *site) {
 		if !strings.Contains(r.printed(), "kindest-node-preloaded:") {
 			continue
 		}
-		out, err := exec.CommandContext(e.t.Context(), "docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}",
-			"--filter", "reference=hybrid.local/"+s.ImagePrefix()+"-*").Output()
-		if err != nil {
-			e.t.Fatal(err)
-		}
-		refs = append(refs, strings.Fields(string(out))...)
+		refs = append(refs, references(e.t, image.Registry+"/"+s.ImagePrefix()+"-*")...)
 		slices.Sort(refs)
 		save := exec.CommandContext(e.t.Context(), "docker", append([]string{"save"}, slices.Compact(refs)...)...)
 		load := e.docker("load")
+		var err error
 		if load.Stdin, err = save.StdoutPipe(); err != nil {
 			e.t.Fatal(err)
 		}
@@ -242,9 +240,7 @@ func TestEngineTrouble(t *testing.T) {
 			if left := e.left(); left != "" {
 				t.Errorf("there is still\n%s", left)
 			}
-			if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
-				t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-			}
+			r.leavesNothing(before)
 			note(row{fault: "engine stopped", place: f.place, exit: code, told: told(r.printed()), gone: took, left: "nothing"})
 		})
 	}

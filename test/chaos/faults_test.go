@@ -115,9 +115,7 @@ func TestFaultsInTheRepository(t *testing.T) {
 				}
 			}
 			result := row{fault: f.name, place: f.place, exit: code, told: told(r.printed()), gone: took, left: "nothing"}
-			if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
-				t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-			}
+			r.leavesNothing(before)
 			if f.place == "deploy" {
 				s.checkEvidence(t, f.silent)
 				if files, err := filepath.Glob(filepath.Join(s.Dir, "_artifacts", "latest", "diagnose", "chaos", "not-ready", "*.yaml")); err != nil || len(files) == 0 {

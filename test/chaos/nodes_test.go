@@ -103,9 +103,7 @@ func TestNodeFails(t *testing.T) {
 				if n := strings.Count(r.printed(), "==> build"); n != 1 {
 					t.Errorf("images were built %d times", n)
 				}
-				if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
-					t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-				}
+				r.leavesNothing(before)
 				s.checkTimeline(t, "passed")
 				note(row{fault: f.name, place: at.name, exit: code, told: line, gone: took, left: "nothing"})
 			})
@@ -130,9 +128,7 @@ func TestNodeFailsTwice(t *testing.T) {
 	if want := regexp.MustCompile(killed().told); !want.MatchString(told(r.printed())) {
 		t.Errorf("it tells %q", told(r.printed()))
 	}
-	if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
-		t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-	}
+	r.leavesNothing(before)
 	s.checkTimeline(t, "error")
 	for _, folder := range []string{"diagnose", "diagnose-rebuilt"} {
 		if _, err := os.Stat(filepath.Join(s.Dir, "_artifacts", "latest", folder, "SUMMARY.md")); err != nil {
@@ -153,9 +149,7 @@ func TestAPIServerFails(t *testing.T) {
 	if code != 0 || strings.Contains(r.printed(), anew) {
 		t.Errorf("exit code %d, want 0 with the same cluster", code)
 	}
-	if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
-		t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-	}
+	r.leavesNothing(before)
 	note(row{fault: "API server killed", place: "deploy", exit: code, told: told(r.printed()), left: "nothing"})
 }
 

@@ -202,9 +202,7 @@ func TestDeadlines(t *testing.T) {
 				t.Errorf("exit code %d, want 124", code)
 			}
 			result := row{fault: "-t " + limit, place: at.name, exit: code, told: told(r.printed()), left: "nothing"}
-			if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
-				t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-			}
+			r.leavesNothing(before)
 			s.checkTimeline(t, "canceled")
 			if at.name == "test" {
 				s.checkEvidence(t, true)

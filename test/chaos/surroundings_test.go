@@ -9,10 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // smallDisk is a file system of its own with so many bytes.
@@ -76,9 +74,7 @@ func (r *run) failure(before traces, fault, place string, wants ...string) {
 			r.t.Errorf("it does not tell %q", want)
 		}
 	}
-	if _, left := cleanAfter(r.t, before, r.temp, time.Now(), 0); len(left) > 0 {
-		r.t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-	}
+	r.leavesNothing(before)
 	note(row{fault: fault, place: place, exit: code, told: told(r.printed()), left: "nothing"})
 }
 
@@ -150,9 +146,7 @@ func TestStrictUmask(t *testing.T) {
 	if code := r.end(reachable); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
-	if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
-		t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-	}
+	r.leavesNothing(before)
 	note(row{fault: "umask 077", place: "all", exit: 0, told: "", left: "nothing"})
 }
 
@@ -173,9 +167,7 @@ func TestShortOfMemory(t *testing.T) {
 	r.await("==> load")
 	docker(t, "update", "--memory", "900m", "--memory-swap", "900m", nodeOf(t, s.Dir))
 	code := r.end(2 * reachable)
-	if _, left := cleanAfter(t, before, r.temp, time.Now(), 0); len(left) > 0 {
-		t.Errorf("there is still\n%s", strings.Join(left, "\n"))
-	}
+	r.leavesNothing(before)
 	if cause := told(r.printed()); code != 0 && cause == "" {
 		t.Errorf("it ended with %d and tells no cause", code)
 	}

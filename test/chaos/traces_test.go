@@ -108,6 +108,14 @@ func cleanAfter(t *testing.T, before traces, temp string, at time.Time, within t
 	}
 }
 
+// leavesNothing looks whether anything is left of a run that has ended.
+func (r *run) leavesNothing(before traces) {
+	r.t.Helper()
+	if _, left := cleanAfter(r.t, before, r.temp, time.Now(), 0); len(left) > 0 {
+		r.t.Errorf("there is still\n%s", strings.Join(left, "\n"))
+	}
+}
+
 // snapshot looks before a run that has the folder temp.
 func snapshot(t *testing.T) traces {
 	t.Helper()
