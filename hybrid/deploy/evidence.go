@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/mask"
 )
 
 const (
@@ -50,6 +52,12 @@ func (d *Deployer) gather(ctx context.Context, e *NotReadyError, v *view) {
 				e.Evidence = append(e.Evidence, d.logs(ctx, pod, c)...)
 			}
 		}
+	}
+	// What cannot be read cannot be hidden; what looks like a credential is, anyway.
+	hide, _ := mask.Secrets(ctx, d.typed, e.Namespace)
+	e.Reason = hide.Text(e.Reason)
+	for i, line := range e.Evidence {
+		e.Evidence[i] = hide.Text(line)
 	}
 }
 

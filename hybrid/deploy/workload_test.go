@@ -264,6 +264,19 @@ func TestWorkloadTimesOutWithEvidence(t *testing.T) {
 	})
 }
 
+func TestWorkloadHidesWhatSecretsHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "auth", Namespace: testNamespace}, Data: map[string][]byte{"word": []byte("fake logs")}}
+		c.put(deployment(0), replicaSet("rs2", "2"), pod("p", "rs2", corev1.PodRunning, running(false)), event("p", "Unhealthy", "it said fake logs"), secret)
+		_, result := start(t.Context(), c, Options{Timeout: time.Second})
+		checkNotReady(t, <-result, "0 of 1 pods are ready after 1s", []string{
+			"pod p: Running on node-1", "container gateway: running, not ready, 0 restarts",
+			"event Warning Unhealthy: it said (masked) (2 times)", "log gateway | (masked)",
+		})
+	})
+}
+
 func TestWorkloadBlamesAServiceOnlyWhenItsPodsAreReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t)

@@ -12,6 +12,8 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/mask"
 )
 
 // defaultTimeout is what a failed run waits for its evidence at most. The whole
@@ -86,12 +88,24 @@ type collector struct {
 
 	// masked is closed when mask is ready to be used.
 	masked chan struct{}
-	mask   masker
+	mask   mask.Masker
 
 	mu       sync.Mutex
 	files    []string
 	findings []string
 	gaps     []string
+}
+
+// learnSecrets reads the values that must not appear anywhere.
+func (c *collector) learnSecrets(ctx context.Context) {
+	defer close(c.masked)
+	if c.o.Client == nil {
+		return
+	}
+	var err error
+	if c.mask, err = mask.Secrets(ctx, c.o.Client, c.o.Namespaces...); err != nil {
+		c.gap("values to mask", err)
+	}
 }
 
 func (c *collector) connect() error {
@@ -126,7 +140,7 @@ func (c *collector) save(file string, data []byte, err error) {
 		c.gap(file, err)
 		return
 	}
-	if err := os.WriteFile(path, c.mask.bytes(data), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(c.mask.Text(string(data))), 0o644); err != nil {
 		c.gap(file, err)
 		return
 	}

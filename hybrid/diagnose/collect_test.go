@@ -206,7 +206,7 @@ func TestCollectNamesWhatTheClusterDoesNotAnswer(t *testing.T) {
 	}
 	want := "The run failed: node died\n\nCollected 2026-11-23T12:00:00Z.\n\n## Not available\n\n" +
 		"- events of namespace ns: connection refused\n- nodes.txt: connection refused\n" +
-		"- pods of namespace ns: connection refused\n- values to mask, namespace ns: connection refused\n"
+		"- pods of namespace ns: connection refused\n- values to mask: namespace ns: connection refused\n"
 	if got := read(t, dir, "SUMMARY.md"); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
@@ -236,25 +236,6 @@ func TestCollectMakesAClientOfTheConfig(t *testing.T) {
 		}
 		if got := read(t, dir, "SUMMARY.md"); !strings.Contains(got, want) {
 			t.Errorf("host %s: %q is not in:\n%s", host, want, got)
-		}
-	}
-}
-
-func TestMask(t *testing.T) {
-	m := newMasker([][]byte{[]byte(secretValue), []byte("audit")})
-	for in, want := range map[string]string{
-		"audit " + secretValue:                         "audit (masked)",
-		"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=": "(masked)",
-		"postgres://audit:geheim@host/db":              "postgres://audit:(masked)@host/db",
-		"Authorization: Bearer abcdefghijklmnopqrst":   "Authorization: Bearer (masked)",
-		"REDIS_PASSWORD=geheim next":                   "REDIS_PASSWORD=(masked) next",
-		`{"password":"geheim","a":1}`:                  `{"password":"(masked)","a":1}`,
-		`secret "redis-auth" not found`:                `secret "redis-auth" not found`,
-		"secretName: redis-auth":                       "secretName: redis-auth",
-		"image hybrid.local/gateway:abcdef":            "image hybrid.local/gateway:abcdef",
-	} {
-		if got := m.text(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
 		}
 	}
 }

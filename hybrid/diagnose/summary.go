@@ -37,7 +37,7 @@ func (c *collector) summarise() error {
 	section(&b, "What stands out", findings, "")
 	section(&b, "Files", files, "`")
 	section(&b, "Not available", gaps, "")
-	if err := os.WriteFile(filepath.Join(c.o.Dir, SummaryFile), []byte(c.mask.text(b.String())), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(c.o.Dir, SummaryFile), []byte(c.mask.Text(b.String())), 0o644); err != nil {
 		return fmt.Errorf("write the summary of the evidence: %w", err)
 	}
 	return nil

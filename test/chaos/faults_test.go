@@ -29,6 +29,8 @@ type fault struct {
 const (
 	dockerfile = "docker/service-01.Dockerfile"
 	manifest   = "manifests/service-01/service-01.yaml"
+	// entrypoint is how the image starts its server.
+	entrypoint = `ENTRYPOINT ["/usr/local/bin/server"]`
 )
 
 func faults() []fault {
@@ -74,14 +76,14 @@ func faults() []fault {
 			3, 15 * time.Second, true,
 		},
 		{
-			"a crash loop", "deploy", edit(dockerfile, `ENTRYPOINT ["/usr/local/bin/server"]`, `ENTRYPOINT ["/bin/sh", "-c", "echo the page is torn; exit 9"]`),
+			"a crash loop", "deploy", edit(dockerfile, entrypoint, `ENTRYPOINT ["/bin/sh", "-c", "echo the page is torn; exit 9"]`),
 			[]string{`deploy: deploy\.service-01`, `exit(ed)?( with)?( code)? 9`, `the page is torn`},
 			// It crashes three times before that is no accident, and kubelet waits 10 and 20 s.
 			3, 60 * time.Second, false,
 		},
 		{
 			"a process that takes more memory than its limit", "deploy",
-			edit(dockerfile, `ENTRYPOINT ["/usr/local/bin/server"]`, `ENTRYPOINT ["/bin/sh", "-c", "head -c 100000000 /dev/zero | tail"]`),
+			edit(dockerfile, entrypoint, `ENTRYPOINT ["/bin/sh", "-c", "head -c 100000000 /dev/zero | tail"]`),
 			[]string{`deploy: deploy\.service-01`, `OOMKilled`},
 			3, 60 * time.Second, false,
 		},

@@ -85,7 +85,7 @@ func TestNeighbours(t *testing.T) {
 		s := newSite(t, filepath.Join(t.TempDir(), fmt.Sprintf("checkout-%d", i)))
 		if i < 2 {
 			s.Services = 1 // The second suite.
-			s.declare(t)
+			s.declare(t, s.Suite())
 			s.edit(t, "specs/specs_test.go", "HaveLen(2)", "HaveLen(1)")
 		}
 		env := append(goFolders(t), home...)

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/hybrid-e2e/hybrid/hybrid"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
 	"github.com/hybrid-e2e/hybrid/hybrid/load"
 	"github.com/hybrid-e2e/hybrid/test/sample"
@@ -46,7 +47,7 @@ func newSite(t *testing.T, dir string) *site {
 	if err := s.Add(repositoryTemplate, nil); err != nil {
 		t.Fatal(err)
 	}
-	s.declare(t)
+	s.declare(t, s.Suite())
 	s.requireHybrid(t)
 	before := references(t, load.PreloadedName)
 	t.Cleanup(func() { s.forget(t, before) })
@@ -54,9 +55,9 @@ func newSite(t *testing.T, dir string) *site {
 }
 
 // declare writes the suite down for the targets.
-func (s *site) declare(t *testing.T) {
+func (s *site) declare(t *testing.T, suite hybrid.Suite) {
 	t.Helper()
-	content, err := json.Marshal(s.Suite())
+	content, err := json.Marshal(suite)
 	if err != nil {
 		t.Fatal(err)
 	}
