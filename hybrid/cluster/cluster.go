@@ -108,6 +108,17 @@ func Ensure(ctx context.Context, o Options, out io.Writer) (*Cluster, error) {
 	if err := c.claim(ctx, o); err != nil {
 		return nil, err
 	}
+	err = c.fresh(ctx, out)
+	if o.FixedPorts || !portTaken(err) {
+		return c, err
+	}
+	fmt.Fprintf(out, "once more, with other ports: %v\n", err)
+	if _, err := inventory.remove(ctx, c.record, out); err != nil {
+		return c, err
+	}
+	if err := c.claim(ctx, o); err != nil {
+		return c, err
+	}
 	return c, c.fresh(ctx, out)
 }
 
@@ -168,7 +179,7 @@ func difference(have, want Config) string {
 // so that whatever happens the next run knows what to remove; a claim that fails
 // leaves nothing that could be taken for ours.
 func (c *Cluster) claim(ctx context.Context, o Options) error {
-	ports, err := choosePorts(ctx, o.Config.Ports, o.FixedPorts)
+	ports, apiServer, err := choosePorts(ctx, o.Config.Ports, o.FixedPorts)
 	if err != nil {
 		return err
 	}
@@ -176,7 +187,7 @@ func (c *Cluster) claim(ctx context.Context, o Options) error {
 		Config: o.Config, Suite: o.Suite, Checkout: o.Checkout, State: o.State, Engine: o.Engine.Kind,
 		Started: time.Now().UTC(), Keep: o.Keep,
 	}
-	c.record.Config.Ports = ports
+	c.record.Config.Ports, c.record.Config.APIServer = ports, apiServer
 	if err := c.refuseForeign(ctx); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -46,7 +47,7 @@ func TestNameDependsOnTheCheckout(t *testing.T) {
 
 func TestEqualIgnoresOnlyHostPorts(t *testing.T) {
 	a, b := config(), config()
-	b.Ports = []Port{{Name: "api", Node: 30080, Host: 41000}}
+	b.Ports, b.APIServer = []Port{{Name: "api", Node: 30080, Host: 41000}}, 42000
 	if !a.equal(b) {
 		t.Error("another host port makes another cluster")
 	}
@@ -68,7 +69,7 @@ func TestEqualIgnoresOnlyHostPorts(t *testing.T) {
 
 func TestKindConfig(t *testing.T) {
 	c := config()
-	c.Ports[0].Host = 41000
+	c.Ports[0].Host, c.APIServer = 41000, 42000
 	got := kindConfig(c, false)
 	wantNodes := []v1alpha4.Node{
 		{
@@ -81,7 +82,7 @@ func TestKindConfig(t *testing.T) {
 	if !reflect.DeepEqual(got.Nodes, wantNodes) {
 		t.Errorf("nodes\n%+v\nwant\n%+v", got.Nodes, wantNodes)
 	}
-	if got.Networking.KubeProxyMode != v1alpha4.IPTablesProxyMode || len(got.KubeadmConfigPatches) != 2 {
+	if got.Networking.KubeProxyMode != v1alpha4.IPTablesProxyMode || got.Networking.APIServerPort != 42000 || len(got.KubeadmConfigPatches) != 2 {
 		t.Errorf("networking %+v, %d patches", got.Networking, len(got.KubeadmConfigPatches))
 	}
 	if v2 := kindConfig(c, true); len(v2.KubeadmConfigPatches) != 1 {
@@ -91,12 +92,14 @@ func TestKindConfig(t *testing.T) {
 
 func TestPorts(t *testing.T) {
 	ctx := t.Context()
-	got, err := choosePorts(ctx, []Port{{Name: "a", Node: 30080}, {Name: "b", Node: 30081}}, false)
+	got, apiServer, err := choosePorts(ctx, []Port{{Name: "a", Node: 30080}, {Name: "b", Node: 30081}}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got[0].Host == 0 || got[1].Host == 0 || got[0].Host == got[1].Host {
-		t.Errorf("ports %+v", got)
+	drawn := []int32{got[0].Host, got[1].Host, apiServer}
+	slices.Sort(drawn)
+	if drawn[0] == 0 || len(slices.Compact(drawn)) != 3 {
+		t.Errorf("ports %+v, and %d for the API server", got, apiServer)
 	}
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -104,9 +107,24 @@ func TestPorts(t *testing.T) {
 	}
 	defer l.Close()
 	taken := int32(l.Addr().(*net.TCPAddr).Port)
-	_, err = choosePorts(ctx, []Port{{Name: "a", Node: taken}}, true)
+	_, _, err = choosePorts(ctx, []Port{{Name: "a", Node: taken}}, true)
 	if err == nil || !strings.Contains(err.Error(), "host port for endpoint a") || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("a taken port: %v", err)
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Bind for 127.0.0.1:33807 failed: port is already allocated": true,
+		"listen tcp4 127.0.0.1:33807: bind: address already in use":  true,
+		"no space left on device":                                    false,
+	} {
+		if got := portTaken(errors.New(text)); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+	if portTaken(nil) {
+		t.Error("no error is one")
 	}
 }
 
@@ -317,13 +335,17 @@ func TestRunKindEndsWithItsContext(t *testing.T) {
 
 func TestAFailureOfKindHasTheOutputOfItsCommand(t *testing.T) {
 	other := errors.New("other")
-	if err := withOutput(other); err.Error() != "other" || withOutput(nil) != nil {
-		t.Errorf("error %v", err)
+	var log strings.Builder
+	if err := withOutput(other, &log); err.Error() != "other" || withOutput(nil, &log) != nil || log.Len() > 0 {
+		t.Errorf("error %v, log %q", err, log.String())
 	}
-	failed := &kindexec.RunError{Command: []string{"docker", "network"}, Output: []byte("mkdir: no space left on device\n"), Inner: other}
-	err := withOutput(kinderrors.Wrap(failed, "ensure network"))
-	if want := "ensure network: " + failed.Error() + "\nmkdir: no space left on device"; err == nil || err.Error() != want {
+	failed := &kindexec.RunError{Command: []string{"docker", "network", "create", "kind"}, Output: []byte("mkdir: no space left on device\n"), Inner: other}
+	err := withOutput(kinderrors.Wrap(failed, "ensure network"), &log)
+	if want := "ensure network: docker network: other\nmkdir: no space left on device"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
+	}
+	if want := "ensure network: " + failed.Error() + "\n"; log.String() != want {
+		t.Errorf("log %q, want %q", log.String(), want)
 	}
 }
 

@@ -3,9 +3,11 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	kind "sigs.k8s.io/kind/pkg/cluster"
@@ -72,7 +74,7 @@ func kindConfig(c Config, cgroupV2 bool) *v1alpha4.Cluster {
 	out := &v1alpha4.Cluster{
 		Name:                 c.Name,
 		KubeadmConfigPatches: []string{kubeadmPatch},
-		Networking:           v1alpha4.Networking{KubeProxyMode: v1alpha4.IPTablesProxyMode},
+		Networking:           v1alpha4.Networking{KubeProxyMode: v1alpha4.IPTablesProxyMode, APIServerPort: c.APIServer},
 	}
 	if !cgroupV2 {
 		out.KubeadmConfigPatches = append(out.KubeadmConfigPatches, cgroupV1Patch)
@@ -131,21 +133,25 @@ func (c *Cluster) create(ctx context.Context, out io.Writer) error {
 			kind.CreateWithDisplayUsage(false),
 			kind.CreateWithDisplaySalutation(false),
 		)
-	}))
+	}), out)
 }
 
 // outputBytes is how much of a failed command's output an error carries.
 const outputBytes = 2048
 
-// withOutput adds to an error of kind's what the command that failed has said.
-func withOutput(err error) error {
+// withOutput adds to an error of kind's what the command that failed has said. Commands of
+// kind's are long; of this one the first words stay, and all of it goes to out.
+func withOutput(err error, out io.Writer) error {
 	failed := kindexec.RunErrorForError(err)
-	if failed == nil || len(failed.Output) == 0 {
+	if failed == nil {
 		return err
 	}
+	fmt.Fprintln(out, err)
+	first := failed.Command[:min(2, len(failed.Command))]
+	short := strings.Replace(err.Error(), failed.Error(), fmt.Sprintf("%s: %v", strings.Join(first, " "), failed.Inner), 1)
 	output := bytes.TrimSpace(failed.Output)
 	output = output[max(0, len(output)-outputBytes):]
-	return fmt.Errorf("%w\n%s", err, bytes.ToValidUTF8(output, nil))
+	return errors.New(strings.TrimSpace(short + "\n" + string(bytes.ToValidUTF8(output, nil))))
 }
 
 // logger hands kind's messages to the task's output.

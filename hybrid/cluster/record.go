@@ -33,6 +33,9 @@ type Config struct {
 	Workers int `json:"workers"`
 	// Ports are mapped from 127.0.0.1.
 	Ports []Port `json:"ports"`
+	// APIServer is the port on 127.0.0.1 that leads to the API server, chosen free at
+	// creation; zero before.
+	APIServer int32 `json:"api_server"`
 	// CoverData is the host folder mounted into every node under
 	// coverage.Path; empty mounts nothing.
 	CoverData string `json:"coverdata"`
@@ -48,7 +51,7 @@ func (c Config) fingerprint() string {
 	for i, p := range c.Ports {
 		ports[i] = Port{Name: p.Name, Node: p.Node}
 	}
-	c.Ports = ports
+	c.Ports, c.APIServer = ports, 0
 	b, err := json.Marshal(c)
 	if err != nil {
 		return err.Error() // a struct of strings and numbers always marshals

@@ -4,13 +4,17 @@ package chaos
 
 import (
 	"context"
+	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // smallDisk is a file system of its own with so many bytes.
@@ -115,6 +119,53 @@ func TestFullDisks(t *testing.T) {
 			cp -a /run/content/. $content && rm -r /run/content`)
 		r.failure(before, "node's disk becomes full", "load", `FAILED  load: `, `no space left on device`, `/var/lib/containerd`)
 	})
+}
+
+// TestPortTaken has somebody take a port after it has been drawn for a cluster and before
+// the engine binds it.
+func TestPortTaken(t *testing.T) {
+	s := newSite(t, filepath.Join(t.TempDir(), "port"))
+	before := snapshot(t)
+	r := s.start(t, plain(t, s))
+	r.await("==> cluster")
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	port := hostPort(s.Dir)
+	for ; port == 0; port = hostPort(s.Dir) {
+		select {
+		case <-tick.C:
+		case <-r.ended:
+			t.Fatal("it ended before it drew ports")
+		}
+	}
+	var listen net.ListenConfig
+	taker, err := listen.Listen(t.Context(), "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := r.end(reachable)
+	_ = taker.Close()
+	log, err := os.ReadFile(filepath.Join(s.Dir, "_artifacts", "latest", "logs", "cluster.create.log"))
+	if want := "once more, with other ports: "; err != nil || !strings.Contains(string(log), want) || code != 0 {
+		t.Errorf("exit code %d, want 0, and %q in the log, %v:\n%s", code, want, err, log)
+	}
+	r.leavesNothing(before)
+	note(row{fault: "a port is taken after it was drawn", place: "cluster", exit: code, told: "", left: "nothing"})
+}
+
+// hostPort is the first that was drawn for the cluster of the checkout; 0 as long as none is.
+func hostPort(checkout string) int {
+	files, _ := filepath.Glob(filepath.Join(checkout, ".hybrid", "*", "cluster.json"))
+	for _, file := range files {
+		var record struct {
+			Config struct{ Ports []struct{ Host int } }
+		}
+		content, err := os.ReadFile(file)
+		if err == nil && json.Unmarshal(content, &record) == nil && len(record.Config.Ports) > 0 {
+			return record.Config.Ports[0].Host
+		}
+	}
+	return 0
 }
 
 // TestReadOnlyCheckout begins a run where nothing can be written.
