@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -120,14 +121,19 @@ func (e *Engine) canBuild(ctx context.Context) bool {
 		return true
 	}
 	out, err := e.Run(ctx, nil, "version", "--format", "{{.Client.Version}}")
-	var major int
 	if err != nil {
 		return false
 	}
-	if _, err := fmt.Sscanf(string(out), "%d.", &major); err != nil {
-		return false
-	}
-	return major < 23
+	major, ok := majorVersion(string(out))
+	return ok && major < 23
+}
+
+// majorVersion is the first number of a version such as 20.10.24+dfsg1; ok is false for
+// what is no version.
+func majorVersion(version string) (major int, ok bool) {
+	first, _, found := strings.Cut(version, ".")
+	n, err := strconv.ParseUint(first, 10, 16)
+	return int(n), found && err == nil
 }
 
 // Run runs the client with args; standard output is returned, the rest goes to

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
@@ -56,6 +58,27 @@ func TestDetectNamesTheNextCommand(t *testing.T) {
 	if _, err := detect(t.Context(), &command.Recorder{}, "lxc", only(nil)); err == nil || fault.Next(err) == "" {
 		t.Errorf("unknown engine: error %v", err)
 	}
+}
+
+func TestMajorVersion(t *testing.T) {
+	for text, want := range map[string]int{"20.10.24+dfsg1\n": 20, "28.2.2": 28, "v20.1": -1, "-1.0": -1, "20": -1, "": -1, "Cannot connect. Is": -1, "99999999999.1": -1} {
+		if got, ok := majorVersion(text); ok != (want >= 0) || ok && got != want {
+			t.Errorf("%q: %d, %t", text, got, ok)
+		}
+	}
+}
+
+// FuzzMajorVersion looks for a text that is taken for a version and does not begin with one.
+func FuzzMajorVersion(f *testing.F) {
+	for _, seed := range []string{"20.10.24+dfsg1", "-1.2", "+3.4", "0x1.2", " 5.6", "7", "1e3."} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, ok := majorVersion(text)
+		if digits := strings.TrimLeft(text, "0"); ok && !strings.HasPrefix(digits, strings.TrimPrefix(strconv.Itoa(got)+".", "0")) {
+			t.Errorf("%q: %d", text, got)
+		}
+	})
 }
 
 func TestBuildArguments(t *testing.T) {
