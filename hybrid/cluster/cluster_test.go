@@ -344,6 +344,9 @@ func TestAFailureOfKindHasTheOutputOfItsCommand(t *testing.T) {
 	if want := "ensure network: docker network: other\nmkdir: no space left on device"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
+	if got, ok := errors.AsType[*kindexec.RunError](err); !ok || got != failed {
+		t.Error("that a command failed cannot be seen any more")
+	}
 	if want := "ensure network: " + failed.Error() + "\n"; log.String() != want {
 		t.Errorf("log %q, want %q", log.String(), want)
 	}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -151,8 +150,17 @@ func withOutput(err error, out io.Writer) error {
 	short := strings.Replace(err.Error(), failed.Error(), fmt.Sprintf("%s: %v", strings.Join(first, " "), failed.Inner), 1)
 	output := bytes.TrimSpace(failed.Output)
 	output = output[max(0, len(output)-outputBytes):]
-	return errors.New(strings.TrimSpace(short + "\n" + string(bytes.ToValidUTF8(output, nil))))
+	return &kindError{strings.TrimSpace(short + "\n" + string(bytes.ToValidUTF8(output, nil))), err}
 }
+
+// kindError is an error of kind's, told in other words.
+type kindError struct {
+	text string
+	err  error
+}
+
+func (e *kindError) Error() string { return e.text }
+func (e *kindError) Unwrap() error { return e.err }
 
 // logger hands kind's messages to the task's output.
 type logger struct{ out io.Writer }
