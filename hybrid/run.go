@@ -221,7 +221,7 @@ func (p *Pipeline) evidence(ctx context.Context, cause error) {
 		return
 	}
 	p.evidenced = true
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceBudget(ctx))
 	defer cancel()
 	config := p.cluster.REST
 	if cluster.Mute(cause) {

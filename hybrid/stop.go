@@ -12,10 +12,12 @@ import (
 // deadlineGrace is the time before the deadline of a command (mage -t) at which its
 // work ends: evidence and the removal of what the run made need it. A command that was
 // given less than four times as much ends its work after three quarters of its time, but
-// leastGrace before its end: a cluster takes two to four seconds to go.
+// leastGrace before its end: a cluster takes two to four seconds to go. leastEvidence
+// of that is for what can be told at once.
 const (
 	deadlineGrace = evidenceTimeout + 5*time.Second
 	leastGrace    = 5 * time.Second
+	leastEvidence = time.Second
 )
 
 // Exit codes of a command. Those of stopped ones are what shells give to a signal, 128
@@ -75,7 +77,18 @@ func ExitCode(err error) int {
 	return exitEnvironment
 }
 
+// stoppableKey has the time at which mage ends the process; zero for never.
 type stoppableKey struct{}
+
+// evidenceBudget is how long evidence may be collected: evidenceTimeout, but leastGrace of
+// the command's own time stays for the removal of the cluster.
+func evidenceBudget(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Value(stoppableKey{}).(time.Time)
+	if deadline.IsZero() {
+		return evidenceTimeout
+	}
+	return min(evidenceTimeout, max(time.Until(deadline)-leastGrace, leastEvidence))
+}
 
 // Stoppable returns a context that ends early enough for a run to clean up: when the
 // process is told to end (SIGTERM), when its terminal is closed (SIGHUP), and some time
@@ -86,9 +99,10 @@ func Stoppable(ctx context.Context) (stoppable context.Context, stop func()) {
 	if ctx.Value(stoppableKey{}) != nil {
 		return ctx, func() {}
 	}
-	ctx = context.WithValue(ctx, stoppableKey{}, true)
+	deadline, limited := ctx.Deadline()
+	ctx = context.WithValue(ctx, stoppableKey{}, deadline)
 	expired := func() {}
-	if deadline, ok := ctx.Deadline(); ok {
+	if limited {
 		left := time.Until(deadline)
 		grace := min(deadlineGrace, max(left/4, leastGrace), left/4*3)
 		ctx, expired = context.WithDeadlineCause(ctx, deadline.Add(-grace), ErrDeadline)

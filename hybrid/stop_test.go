@@ -66,6 +66,10 @@ func TestADeadlineLeavesTimeToCleanUp(t *testing.T) {
 		if left := time.Until(end); !ok || left > want || left < want-time.Second {
 			t.Errorf("of %s there are %s for the run, want %s", given, left, want)
 		}
+		evidence := min(15*time.Second, max(given-5*time.Second, time.Second))
+		if got := evidenceBudget(ctx); got > evidence || got < evidence-time.Second {
+			t.Errorf("of %s there are %s for evidence, want %s", given, got, evidence)
+		}
 		if again, _ := Stoppable(ctx); again != ctx {
 			t.Error("the time to clean up was taken twice")
 		}
@@ -76,6 +80,9 @@ func TestADeadlineLeavesTimeToCleanUp(t *testing.T) {
 	defer cancel()
 	ctx, stop := Stoppable(deadline)
 	defer stop()
+	if got := evidenceBudget(t.Context()); got != 15*time.Second {
+		t.Errorf("without a deadline there are %s for evidence", got)
+	}
 	<-ctx.Done()
 	if err := deadline.Err(); err != nil {
 		t.Error("there was no time to clean up")

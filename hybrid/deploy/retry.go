@@ -24,12 +24,18 @@ const (
 )
 
 // retry calls f until it succeeds, or fails for a reason that lasts longer than its
-// patience. The pauses end with ctx.
+// patience. An API server that was away has the patience for that also for its first
+// moments after it is back. The pauses end with ctx.
 func retry(ctx context.Context, f func() error) error {
-	start := time.Now()
+	start, longest := time.Now(), time.Duration(0)
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := f()
-		if err == nil || time.Since(start)+pause > patience(err) {
+		if err == nil {
+			return nil
+		}
+		patient := patience(err)
+		longest = max(longest, patient)
+		if patient == 0 || time.Since(start)+pause > longest {
 			return err
 		}
 		timer := time.NewTimer(pause)

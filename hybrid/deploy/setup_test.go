@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,6 +179,36 @@ func TestRetryEndsWithItsContext(t *testing.T) {
 	err := retry(ctx, func() error { cancel(stop); return busy })
 	if !errors.Is(err, stop) || !errors.Is(err, busy) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// An API server that was started anew does not know its roles yet.
+func TestRetryIsPatientWithAnAPIServerThatWasAway(t *testing.T) {
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "deployments"}, "a", errors.New("no role"))
+	for name, c := range map[string]struct {
+		away, forbidden time.Duration
+		want            error
+	}{
+		"a moment":         {0, time.Second, nil},
+		"more than that":   {0, 3 * time.Second, forbidden},
+		"away before":      {2 * time.Second, 8 * time.Second, nil},
+		"away, then never": {2 * time.Second, time.Hour, forbidden},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			err := retry(t.Context(), func() error {
+				switch since := time.Since(start); {
+				case since < c.away:
+					return syscall.ECONNREFUSED
+				case since < c.forbidden:
+					return forbidden
+				}
+				return nil
+			})
+			if took := time.Since(start); !errors.Is(err, c.want) || took > awayTimeout {
+				t.Errorf("%s: after %s %v, want %v", name, took, err, c.want)
+			}
+		})
 	}
 }
 
