@@ -58,7 +58,7 @@ func (p *Pipeline) pageImages(ctx context.Context, timeline report.Timeline) []p
 		for _, t := range phase.Tasks {
 			switch t.Outcome {
 			case task.Cached:
-				origins[t.Name] = "was there"
+				origins[t.Name] = "cached: an image had this key"
 			case task.Done:
 				origins[t.Name] = fmt.Sprintf("built in %.1f s: no image had this key", t.End-t.Start)
 			case task.Failed, task.Canceled:
@@ -72,9 +72,10 @@ func (p *Pipeline) pageImages(ctx context.Context, timeline report.Timeline) []p
 	known, _ := p.engine.Inspect(ctx, refs...) // Without an engine sizes are not known.
 	images := make([]page.Image, len(p.plans))
 	for i, plan := range p.plans {
+		updated := known[plan.Ref].Config.Labels[image.EpochLabel]
 		images[i] = page.Image{
 			Name: plan.Name, Key: plan.Key, Size: known[plan.Ref].Size,
-			Updated: known[plan.Ref].Config.Labels[image.EpochLabel], Origin: origins[plan.TaskName()],
+			Updated: updated, Age: image.Age(updated, p.o.Now()), Origin: origins[plan.TaskName()],
 		}
 	}
 	return images

@@ -33,9 +33,16 @@ func Vulnerabilities(ctx context.Context) error {
 	return failed("vulnerabilities", infrastructure.Vulnerabilities(ctx))
 }
 
+// Browser opens a report in headless Chromium, clicks through it, and takes pictures of it.
+// It needs Chromium or Chrome on PATH and says how to get one. PICTURES names the folder
+// for the pictures, PAGE a report.html to take instead of an example.
+func Browser(ctx context.Context) error {
+	return tool(ctx, nil, "go", "test", "-tags=browser", "-count=1", "-run=Browser", "./hybrid/report/page")
+}
+
 // CI does what a pull request must pass: the tests, then every suite.
 func CI(ctx context.Context) error {
-	mg.SerialCtxDeps(ctx, Test, Vulnerabilities)
+	mg.SerialCtxDeps(ctx, Test, Browser, Vulnerabilities)
 	return failed("ci", infrastructure.EndToEndAll(ctx))
 }
 

@@ -64,6 +64,16 @@ func CheckLabel(label string, now time.Time) error {
 	return checkAge(start, now.UTC())
 }
 
+// Age is the time from the last security update of an image, by its label, to now; zero
+// when the label is empty or no time.
+func Age(label string, now time.Time) time.Duration {
+	start, err := parseTime(label)
+	if err != nil {
+		return 0
+	}
+	return max(0, now.Sub(start))
+}
+
 func parseTime(value string) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if t, err := time.Parse(layout, value); err == nil {

@@ -221,3 +221,13 @@ func FuzzParseDockerfile(f *testing.F) {
 		}
 	})
 }
+
+func TestAge(t *testing.T) {
+	for label, want := range map[string]time.Duration{
+		"2026-11-23": 12 * time.Hour, "2026-11-23T11:45:00Z": 15 * time.Minute, "2026-11-24": 0, "": 0, "yesterday": 0,
+	} {
+		if got := Age(label, noon); got != want {
+			t.Errorf("the age of %q is %v, want %v", label, got, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,7 +48,9 @@ type Image struct {
 	// Updated is the epoch of its security updates, as a date or a time; empty when it has
 	// none.
 	Updated string
-	// Origin says whether it was there or was built.
+	// Age is the time from Updated to the end of the run.
+	Age time.Duration
+	// Origin says whether it was cached or built, and why.
 	Origin string
 }
 
@@ -60,7 +63,7 @@ func (r Report) Write(dir string) error {
 		"seconds": seconds, "mark": mark, "percent": func(p float64) string { return fmt.Sprintf("%.1f %%", p) },
 		"megabytes": func(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) },
 		"duration":  func(d time.Duration) string { return seconds(d.Seconds()) },
-		"specs":     specs, "log": func(name string) string { return logFile(dir, name) },
+		"specs":     specs, "sources": sources, "age": age, "log": func(name string) string { return logFile(dir, name) },
 		"exists": func(name string) bool { return exists(filepath.Join(dir, name)) },
 	}).Parse(text)
 	if err != nil {
@@ -82,6 +85,36 @@ func seconds(s float64) string {
 		return fmt.Sprintf("%.1f s", s)
 	}
 	return fmt.Sprintf("%d m %02d s", int(s)/minute, int(s)%minute)
+}
+
+// age is a time that has passed, in words, rounded down.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 2*day:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d/day))
+}
+
+// source is a file of a package.
+type source struct {
+	coverage.File
+	// Package is the path of its folder, Name what follows.
+	Package, Name string
+}
+
+// sources are the files of a package.
+func sources(r Report, pkg string) []source {
+	var found []source
+	for _, f := range r.Sources {
+		if dir, name := path.Split(f.Path); path.Clean(dir) == pkg {
+			found = append(found, source{File: f, Package: pkg, Name: name})
+		}
+	}
+	return found
 }
 
 // mark is a sign for an outcome, since colour alone says nothing to some.

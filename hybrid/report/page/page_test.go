@@ -1,6 +1,7 @@
 package page
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,14 +82,14 @@ func TestPageOfAPassedRun(t *testing.T) {
 			Floors:   []coverage.Floor{{Path: "pkg/a", Floor: 60, Count: coverage.Count{Percent: 66.7}, Met: true}},
 		},
 		Sources: []coverage.File{{Path: "pkg/a/a.go", Lines: []coverage.Line{{Text: "a < b", State: coverage.Missed}}}},
-		Images:  []Image{{Name: "a", Key: "0123", Size: 237e6, Updated: "2026-11-26", Origin: "built"}},
+		Images:  []Image{{Name: "a", Key: "0123", Size: 237e6, Updated: "2026-11-26", Age: 12 * time.Hour, Origin: "built"}},
 		Facts:   []Fact{{"engine", "docker 20.10.24"}}, Earlier: []report.Timeline{earlier},
 	})
 	text := words(tree)
 	for _, want := range []string{
 		"✓ passed · shop 20261126-120000-shop · started 2026-11-26 12:00:00 UTC", "in all 10.0 s set-up 7.0 s tests 2.0 s specs 2 passed coverage 66.7 %",
 		"build 5.0 s ✓ image.a ◆ 5.0 s ✓ image.b 3.0 s ✓ cached: image.c", "✓ passed long 1 m 10 s ✓ passed short 1.0 s",
-		"pkg/a 2 of 3 66.7 %", "✓ pkg/a has 66.7 %, at least 60.0 % wanted", "2 of 1 images built; base images: local", "a 0123 237 MB 2026-11-26 built",
+		"pkg/a 2 of 3 66.7 %", "✓ pkg/a has 66.7 %, at least 60.0 % wanted", "2 of 1 images built; base images: local", "a 0123 237 MB 2026-11-26, 12 h old built",
 		"Medians of 1 earlier runs that passed: set-up 9.0 s, tests 2.0 s", "engine docker 20.10.24",
 	} {
 		if !strings.Contains(text, want) {
@@ -109,8 +110,8 @@ func TestPageOfAPassedRun(t *testing.T) {
 
 // Nothing is fetched, and every link leads to a file of the run.
 func TestPageStandsAlone(t *testing.T) {
-	dir := t.TempDir()
-	_, tree := written(t, dir, Report{Timeline: timeline()})
+	dir := writeExample(t)
+	content, tree := written(t, dir, example())
 	for n := range tree.Descendants() {
 		if slices.Contains([]string{"script", "link", "img", "iframe", "object", "embed", "base"}, n.Data) && n.Type == html.ElementNode {
 			t.Errorf("the page has a <%s>", n.Data)
@@ -119,7 +120,12 @@ func TestPageStandsAlone(t *testing.T) {
 			if a.Key == "src" || a.Key == "srcset" || a.Key == "action" || strings.HasPrefix(a.Key, "on") || strings.Contains(a.Val, "://") {
 				t.Errorf("<%s> has %s=%q", n.Data, a.Key, a.Val)
 			}
-			if a.Key == "href" && !exists(filepath.Join(dir, filepath.FromSlash(a.Val))) {
+			if a.Key != "href" {
+				continue
+			}
+			target, err := url.Parse(a.Val)
+			inside := err == nil && target.Path == "" && strings.Contains(content, `id="`+target.Fragment+`"`)
+			if !inside && !exists(filepath.Join(dir, filepath.FromSlash(a.Val))) {
 				t.Errorf("the link %q leads nowhere", a.Val)
 			}
 		}
