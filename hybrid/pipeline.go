@@ -38,6 +38,7 @@ type Pipeline struct {
 	lock     *flock.Flock
 	leftover *leftover.Run
 	printer  *progress.Printer
+	usual    report.Usual
 	recorder *report.Recorder
 
 	// inventory knows the clusters of the checkout; remark says what it cannot know,
@@ -66,6 +67,9 @@ type Pipeline struct {
 	evidenced bool
 }
 
+// usualRuns bounds the runs that are read for how long tasks usually take.
+const usualRuns = 10
+
 // Open validates the suite and prepares a run: nothing is built or created
 // before every file, name, port and setting has been found in order. When it
 // fails, the error has been told to o.Out already.
@@ -79,6 +83,7 @@ func Open(ctx context.Context, suite Suite, o Options) (*Pipeline, error) {
 		run:     started.UTC().Format("20060102-150405") + "-" + suite.Name,
 		state:   filepath.Join(o.Root, cluster.StateFolder, suite.Name),
 	}
+	p.usual = report.UsualOf(report.Recent(o.Artifacts, suite.Name), usualRuns)
 	p.printer = p.newPrinter()
 	p.dir = filepath.Join(o.Artifacts, p.run)
 	p.recorder = report.NewRecorder(p.run, suite.Name, started)
@@ -89,7 +94,7 @@ func Open(ctx context.Context, suite Suite, o Options) (*Pipeline, error) {
 }
 
 func (p *Pipeline) newPrinter() *progress.Printer {
-	return progress.New(p.o.Out, progress.Options{Verbose: p.o.Verbose, Getenv: p.o.Getenv})
+	return progress.New(p.o.Out, progress.Options{Verbose: p.o.Verbose, Getenv: p.o.Getenv, Expected: p.usual})
 }
 
 func (p *Pipeline) open(ctx context.Context) error {

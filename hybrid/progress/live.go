@@ -20,6 +20,7 @@ const maxRows = 32
 // its rows when there are more of them than the terminal is high, and leaves
 // rows behind. Here all of them are planned together, for the height there is.
 type live struct {
+	fd        int
 	container *mpb.Progress
 	bar       *mpb.Bar
 	started   time.Time
@@ -42,7 +43,7 @@ func (a *area) Flush(lines int) error {
 }
 
 func newLive(p *Printer, fd int) *live {
-	l := &live{started: time.Now()}
+	l := &live{fd: fd, started: time.Now()}
 	console := &area{Writer: cupwriter.New(p.w, false)}
 	l.container = mpb.New(mpb.WithConsoleWriter(console))
 	rows := mpb.BarFillerFunc(func(w io.Writer, st decor.Statistics) error {
@@ -74,10 +75,35 @@ func (l *live) write(text string) bool {
 	return err == nil
 }
 
+// width is that of the terminal; zero when it is not known.
+func (l *live) width() int {
+	width, _, err := term.GetSize(l.fd)
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
 // close removes the area and waits until the terminal has everything.
 func (l *live) close() {
 	l.bar.Abort(true)
 	l.container.Wait()
+}
+
+// A bar takes an eighth of the width, within these bounds.
+const leastBar, mostBar = 8, 20
+
+// left is a bar and the time that is left, when a task is expected to take some time. It
+// is empty when nothing is expected, when the task has taken longer, so that nobody knows,
+// and on a narrow terminal.
+func left(took, expected time.Duration, width int) string {
+	cells := min(width/8, mostBar) //nolint:mnd // See above.
+	if took >= expected || cells < leastBar {
+		return ""
+	}
+	full := int(int64(cells) * int64(took) / int64(expected))
+	rest := max(time.Second, (expected - took).Round(time.Second))
+	return fmt.Sprintf("%s%s %6s left  ", strings.Repeat("━", full), strings.Repeat("─", cells-full), "~"+rest.String())
 }
 
 // frame plans what the area shows: a row per running task, oldest first, and a
@@ -97,8 +123,9 @@ func (p *Printer) frame(width, height int, total time.Duration) (summary string,
 		if len(rows) >= height {
 			break
 		}
-		head := fmt.Sprintf("  … %-26s %8s  ", r.name, elapsed(time.Since(r.start)))
-		rows = append(rows, cut(head+r.line, width))
+		took := time.Since(r.start)
+		head := fmt.Sprintf("  … %-*s %8s  ", nameWidth, cut(r.name, nameWidth), elapsed(took))
+		rows = append(rows, cut(head+left(took, r.expected, width)+r.line, width))
 	}
 	text := fmt.Sprintf("  %d running, %d ended, %s", len(p.running), p.ended, elapsed(total))
 	return p.colors.dim.Sprint(cut(text, width)), rows

@@ -12,20 +12,24 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
-// terminal is a pseudo-terminal whose output is kept.
+// terminal is a pseudo-terminal whose output is kept, and shown on a screen.
 type terminal struct {
+	screen      vt10x.Terminal
 	tty, master *os.File
 	done        chan struct{}
 
 	mu    sync.Mutex
 	more  *sync.Cond
 	bytes bytes.Buffer
+	drawn int // How many of the bytes the screen has got.
 	ended bool
 }
 
@@ -38,7 +42,7 @@ func openTerminal(t *testing.T, rows, cols uint16) *terminal {
 	if err := pty.Setsize(tty, &pty.Winsize{Rows: rows, Cols: cols}); err != nil {
 		t.Fatal(err)
 	}
-	x := &terminal{tty: tty, master: master, done: make(chan struct{})}
+	x := &terminal{screen: vt10x.New(vt10x.WithSize(int(cols), int(rows))), tty: tty, master: master, done: make(chan struct{})}
 	x.more = sync.NewCond(&x.mu)
 	go func() {
 		defer close(x.done)
@@ -57,7 +61,21 @@ func (x *terminal) Write(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	defer x.more.Broadcast()
-	return x.bytes.Write(p)
+	n, err := x.bytes.Write(p)
+	// The screen takes whole characters only.
+	rest := x.bytes.Bytes()[x.drawn:]
+	whole := len(rest)
+	for i := 1; i <= min(utf8.UTFMax, len(rest)); i++ {
+		if tail := rest[len(rest)-i:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				whole -= i
+			}
+			break
+		}
+	}
+	_, _ = x.screen.Write(rest[:whole])
+	x.drawn += whole
+	return n, err
 }
 
 // await blocks until the terminal was sent the text; the deadline of the test

@@ -3,6 +3,7 @@ package progress
 import (
 	"io"
 	"os"
+	"time"
 
 	"github.com/fatih/color"
 	"golang.org/x/term"
@@ -14,6 +15,9 @@ type Options struct {
 	Verbose bool
 	// Getenv reads NO_COLOR, CI and TERM; nil means os.Getenv.
 	Getenv func(string) string
+	// Expected tells how long a task of a phase takes, from which a terminal shows how
+	// much of it is left; false when it is not known. Nil knows nothing.
+	Expected func(phase, name string) (time.Duration, bool)
 }
 
 // mode is what the output can show.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"github.com/hybrid-e2e/hybrid/hybrid/report/github"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
@@ -30,9 +32,10 @@ type Printer struct {
 	// out keeps lines whole and in order. It is taken before mu, and never by
 	// whoever draws the live area: printing above the area waits for a drawing
 	// that is under way.
-	out     sync.Mutex
-	live    *live // nil in plain mode and after Close
-	heading string
+	out      sync.Mutex
+	expected func(phase, name string) (time.Duration, bool)
+	live     *live // nil in plain mode and after Close
+	heading  string
 	// groups folds each phase in the log of GitHub Actions.
 	groups  bool
 	printed map[string]bool
@@ -49,7 +52,8 @@ var _ task.Observer = (*Printer)(nil)
 type running struct {
 	phase, name, line string
 	start             time.Time
-	beat              *time.Timer // nil when the live area shows the task
+	expected          time.Duration // zero when it is not known
+	beat              *time.Timer   // nil when the live area shows the task
 }
 
 // New makes the printer of one run on w. The caller must Close it.
@@ -58,7 +62,7 @@ func New(w io.Writer, o Options) *Printer {
 		o.Getenv = os.Getenv
 	}
 	m := decide(w, o.Getenv)
-	p := &Printer{w: w, verbose: o.Verbose, colors: newPalette(m.colors), groups: github.Here(o.Getenv), printed: map[string]bool{}}
+	p := &Printer{w: w, verbose: o.Verbose, colors: newPalette(m.colors), groups: github.Here(o.Getenv), printed: map[string]bool{}, expected: o.Expected}
 	if m.live {
 		p.live = newLive(p, m.fd)
 	}
@@ -144,6 +148,11 @@ func (p *Printer) TaskStarted(e task.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := &running{phase: e.Phase, name: e.Task, start: time.Now()}
+	if p.expected != nil {
+		if usual, known := p.expected(e.Phase, e.Task); known {
+			r.expected = usual
+		}
+	}
 	if !isLive && !p.closed {
 		r.beat = time.AfterFunc(firstBeat, func() { p.stillRunning(r) })
 	}
@@ -205,31 +214,46 @@ func (p *Printer) TaskEnded(e task.Event) {
 	}
 	p.mu.Unlock()
 	p.head(e.Phase)
-	p.write(p.endLine(e))
+	width := 0
+	if p.live != nil {
+		width = p.live.width()
+	}
+	p.write(p.endLine(e, width))
 }
 
-// endLine is the line of a task that ended.
-func (p *Printer) endLine(e task.Event) string {
-	mark, word, detail := p.colors.good.Sprint("✓"), "ok", firstLine(e.Detail)
+// endLine is the line of a task that ended, cut to a width unless that is zero: what a
+// terminal wraps is hard to read, and the whole of it is in the report.
+func (p *Printer) endLine(e task.Event, width int) string {
+	mark, word, paint, detail := p.colors.good.Sprint("✓"), "ok", fmt.Sprint, firstLine(e.Detail)
 	switch e.Outcome {
 	case task.Cached:
 		word = "cached"
 	case task.Failed:
-		mark, word = p.colors.bad.Sprint("✗"), p.colors.bad.Sprint("FAILED")
+		mark, word, paint = p.colors.bad.Sprint("✗"), "FAILED", p.colors.bad.Sprint
 		if e.Err != nil {
 			cause, _ := explain(e.Err)
 			detail = cut(firstLine(cause), causeWidth)
 		}
 	case task.Canceled:
-		mark, word = p.colors.dim.Sprint("-"), p.colors.dim.Sprint("canceled")
+		mark, word, paint = p.colors.dim.Sprint("-"), "canceled", p.colors.dim.Sprint
 	}
+	name := e.Task
+	if width > 0 {
+		room := width - 1 - len(word) - runewidth.StringWidth(line("✓", "", 0, "")) + nameWidth
+		name = cut(name, room)
+		detail = cut(detail, room-max(nameWidth, runewidth.StringWidth(name))-len(": "))
+	}
+	word = paint(word)
 	if detail != "" {
 		word += ": " + detail
 	}
-	return line(mark, e.Task, e.Elapsed, word)
+	return line(mark, name, e.Elapsed, word)
 }
+
+// nameWidth is the width of the column of names, which a longer name leaves.
+const nameWidth = 26
 
 // line puts mark, name and time under those of the lines above.
 func line(mark, name string, d time.Duration, text string) string {
-	return fmt.Sprintf("  %s %-26s %8s  %s\n", mark, name, elapsed(d), text)
+	return fmt.Sprintf("  %s %-*s %8s  %s\n", mark, nameWidth, name, elapsed(d), text)
 }

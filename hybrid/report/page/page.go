@@ -9,7 +9,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
@@ -160,15 +159,9 @@ func exists(file string) bool {
 // Earlier finds the runs of a suite in a folder of artifacts that began before a time: at
 // most so many, the latest, oldest first. What cannot be read is left out.
 func Earlier(artifacts, suite string, before time.Time, most int) []report.Timeline {
-	files, err := filepath.Glob(filepath.Join(escape(artifacts), "*-"+suite, report.FileName))
-	if err != nil {
-		return nil
-	}
-	slices.Sort(files) // The folders are named by time.
 	var found []report.Timeline
-	for _, file := range slices.Backward(files) {
-		t, err := report.Load(file)
-		if err != nil || t.Suite != suite || t.Result != report.Passed || !t.Started.Before(before) {
+	for t := range report.Recent(artifacts, suite) {
+		if t.Result != report.Passed || !t.Started.Before(before) {
 			continue
 		}
 		if found = append(found, t); len(found) == most {
@@ -177,9 +170,4 @@ func Earlier(artifacts, suite string, before time.Time, most int) []report.Timel
 	}
 	slices.Reverse(found)
 	return found
-}
-
-// escape takes their meaning from characters that mean something in a pattern.
-func escape(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
