@@ -76,6 +76,26 @@ func TestAFailedPreflightIsToldAndRecorded(t *testing.T) {
 	}
 }
 
+func TestARunKnowsHowLongTasksTookBefore(t *testing.T) {
+	root, suite := repository(t)
+	for name, seconds := range map[string]float64{"20261120-120000-shop": 3, "20261121-120000-shop": 9, "20261122-120000-shop": 4} {
+		earlier := report.Timeline{Suite: "shop", Phases: []report.Phase{{Name: report.PhaseBuild, Tasks: []report.Task{{Name: "image.a", End: seconds, Outcome: task.Done}}}}}
+		if err := earlier.Save(filepath.Join(root, "_artifacts", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := Open(t.Context(), suite, options(root, &bytes.Buffer{}, anEngine()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, known := p.usual(report.PhaseBuild, "image.a"); got != 4*time.Second || !known {
+		t.Errorf("an image takes %v, %v, want 4s", got, known)
+	}
+	if err := p.Close(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMistakesOfTheSuiteAreFoundInPreflight(t *testing.T) {
 	for want, breakIt := range map[string]func(root string, s *Suite){
 		"manifests/gone does not exist": func(_ string, s *Suite) { s.Setup = []string{"manifests/gone"} },
