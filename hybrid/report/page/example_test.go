@@ -18,9 +18,11 @@ func example() Report {
 		Timeline: exampleTimeline(),
 		Specs: &report.Summary{Passed: 3, Failed: 1, Skipped: 1, Specs: []report.Spec{
 			{Name: "Orders survive a restart of the database", State: "passed", Duration: 12300 * time.Millisecond},
-			{Name: "Orders are refused when the signature is stale", State: "failed", Failed: true, Duration: 4100 * time.Millisecond,
+			{
+				Name: "Orders are refused when the signature is stale", State: "failed", Failed: true, Duration: 4100 * time.Millisecond,
 				Message:  "Expected\n    <int>: 202\nto equal\n    <int>: 401",
-				Location: "/home/someone/a/rather/long/path/to/the/checkout/of/shop/test/e2e/shop/signature_test.go:42"},
+				Location: "/home/someone/a/rather/long/path/to/the/checkout/of/shop/test/e2e/shop/signature_test.go:42",
+			},
 			{Name: "Orders are answered within 200 ms", State: "passed", Duration: 61 * time.Second},
 			{Name: "Carts are merged at login", State: "passed", Duration: 800 * time.Millisecond},
 			{Name: "Carts expire", State: "skipped"},
@@ -41,9 +43,15 @@ func example() Report {
 				{Text: "package main"}, {}, {Text: "func main() {"}, {Text: "\tserve()", State: coverage.Ran}, {Text: "}"},
 			}},
 			{Path: "pkg/shop/orders/refuse.go", Count: coverage.Count{Percent: 40}, Lines: []coverage.Line{
-				{Text: "package orders"}, {}, {Text: "// Refuse says why an order is not taken; this comment is longer than any telephone is wide, even one that is held across."},
-				{Text: "func Refuse(o Order) error {"}, {Text: "\tif o.Signed.Before(oldest) {", State: coverage.Ran},
-				{Text: "\t\treturn errStale", State: coverage.Missed}, {Text: "\t}"}, {Text: "\treturn nil", State: coverage.Ran}, {Text: "}"},
+				{Text: "package orders"},
+				{},
+				{Text: "// Refuse says why an order is not taken; this comment is longer than any telephone is wide, even one that is held across."},
+				{Text: "func Refuse(o Order) error {"},
+				{Text: "\tif o.Signed.Before(oldest) {", State: coverage.Ran},
+				{Text: "\t\treturn errStale", State: coverage.Missed},
+				{Text: "\t}"},
+				{Text: "\treturn nil", State: coverage.Ran},
+				{Text: "}"},
 			}},
 		},
 		Images: []Image{
