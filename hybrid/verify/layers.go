@@ -8,9 +8,14 @@ import (
 	"strings"
 )
 
+// VagueNames lists names of packages that do not say what a package owns.
+func VagueNames() []string {
+	return []string{"util", "utils", "common", "helper", "helpers", "type", "types", "misc", "shared"}
+}
+
 // checkPackageNames looks at the package clause and at the folder.
 func checkPackageNames(p *pass) {
-	vague := []string{"util", "utils", "common", "helper", "helpers", "type", "types", "misc", "shared"}
+	vague := VagueNames()
 	seen := map[string]bool{}
 	for _, f := range p.src.goFiles {
 		if seen[f.dir()] {

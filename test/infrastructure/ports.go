@@ -6,8 +6,8 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid"
 )
 
-// The NodePorts of all suites: APIs on 30080 + n, metrics on 30180 + n, where n
-// counts the services. The Gateway's metrics keep 30090, the port that its
+// The NodePorts of all suites: APIs on 30080 + n, metrics on 30180 + n, where n is
+// the number of the service. The Gateway's metrics keep 30090, the port that its
 // dashboards were made for. Every NodePort in the manifests is explicit, so the API
 // server never draws one that could be in this table.
 const (
@@ -15,9 +15,17 @@ const (
 	PortGatewayMetrics     int32 = 30090
 	PortDataStorage        int32 = 30081
 	PortDataStorageMetrics int32 = 30181
-	// Alertmanager comes fourth; 30082 and 30182 are those of SignalProcessing. It
-	// serves its metrics on the port of its API.
+	// Alertmanager comes fourth; 2 is the number of SignalProcessing. It serves its
+	// metrics on the port of its API.
 	PortAlertmanager int32 = 30083
+)
+
+const (
+	firstPort        int32 = 30080
+	firstMetricsPort int32 = 30180
+	// The only service that has a number before it has a suite.
+	numbered       = "signalprocessing"
+	numberOf int32 = 2
 )
 
 // Spare NodePorts are for the services that specs start themselves because they
@@ -39,6 +47,23 @@ func spares() []hybrid.Endpoint {
 		all[i] = Spare(i)
 	}
 	return all
+}
+
+// FreePorts returns the NodePorts of a service that is not in the table yet: those of the
+// first number of which both are free and not spare. No number is an error.
+func FreePorts(service string, table []Port) (api, metrics int32, err error) {
+	taken := map[int32]bool{}
+	for _, p := range table {
+		taken[p.NodePort] = true
+	}
+	for n := range firstSparePort - firstPort {
+		api, metrics = firstPort+n, firstMetricsPort+n
+		if (n == numberOf) == (service == numbered) && !taken[api] && !taken[metrics] {
+			return api, metrics, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("no pair of NodePorts is free for %s: services have %d and %d of the same number, and %d is spare already",
+		service, firstPort, firstMetricsPort, firstSparePort)
 }
 
 // Port is one row of the table of NodePorts.
