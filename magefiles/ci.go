@@ -18,8 +18,12 @@ func Test(ctx context.Context) error {
 	return tool(ctx, env, append([]string{"go", "test", "-race"}, infrastructure.UnitTested()...)...)
 }
 
-// Lint checks the Go sources with golangci-lint.
+// Lint checks the Go sources with golangci-lint, and the workflow with actionlint.
 func Lint(ctx context.Context) error {
+	// It does not compile with the YAML package that the other tools need, so it cannot be in tools/go.mod.
+	if err := tool(ctx, nil, "go", "run", "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"); err != nil {
+		return err
+	}
 	return tool(ctx, nil, "go", "tool", "-modfile=tools/go.mod", "golangci-lint", "run", "./...")
 }
 

@@ -11,44 +11,63 @@ import (
 )
 
 // checkCoverageFlags looks at every `go build -cover` that some choice of build
-// arguments leads to, and wants images with coverage to be built both ways.
+// arguments leads to.
 func checkCoverageFlags(p *pass) {
 	for _, d := range p.src.dockerfiles {
-		with, without := false, false
-		for _, st := range d.stages {
-			for i, command := range st.Commands {
-				run, ok := command.(*instructions.RunCommand)
-				if !ok {
-					continue
-				}
-				for _, argv := range p.goBuilds(d, st, i, run) {
-					if !isCoverBuild(argv) {
-						without = true
-						continue
-					}
-					with = true
-					for _, flag := range harmfulFlags(argv) {
-						p.addf(d.path, commandLine(run), "the coverage build is given %s", flag)
-					}
-				}
+		for _, b := range p.goBuilds(d) {
+			if !isCoverBuild(b.argv) {
+				continue
+			}
+			for _, flag := range harmfulFlags(b.argv) {
+				p.addf(d.path, commandLine(b.run), "the coverage build is given %s", flag)
 			}
 		}
+	}
+}
+
+// checkCoverageBuilds wants images with coverage to be built both ways.
+func checkCoverageBuilds(p *pass) {
+	for _, d := range p.src.dockerfiles {
 		for _, img := range p.opts.Images {
 			if img.Dockerfile != d.path || !img.Coverage {
 				continue
 			}
-			if !with {
+			builds := p.goBuilds(d)
+			if !slices.ContainsFunc(builds, func(b goBuild) bool { return isCoverBuild(b.argv) }) {
 				p.addf(d.path, 0, "no build argument makes image %s build with -cover", img.Name)
 			}
-			if !without {
+			if !slices.ContainsFunc(builds, func(b goBuild) bool { return !isCoverBuild(b.argv) }) {
 				p.addf(d.path, 0, "no build argument makes image %s build without -cover", img.Name)
 			}
 		}
 	}
 }
 
-// goBuilds gives all distinct `go build` commands that the RUN can lead to.
-func (p *pass) goBuilds(d dockerfile, st stage, i int, run *instructions.RunCommand) [][]string {
+// goBuild is a `go build` command, in a RUN instruction.
+type goBuild struct {
+	run  *instructions.RunCommand
+	argv []string
+}
+
+// goBuilds gives all `go build` commands that the Dockerfile can lead to.
+func (p *pass) goBuilds(d dockerfile) []goBuild {
+	var builds []goBuild
+	for _, st := range d.stages {
+		for i, command := range st.Commands {
+			run, ok := command.(*instructions.RunCommand)
+			if !ok {
+				continue
+			}
+			for _, argv := range p.goBuildsOf(d, st, i, run) {
+				builds = append(builds, goBuild{run, argv})
+			}
+		}
+	}
+	return builds
+}
+
+// goBuildsOf gives all distinct `go build` commands that the RUN can lead to.
+func (p *pass) goBuildsOf(d dockerfile, st stage, i int, run *instructions.RunCommand) [][]string {
 	s, err := newScript(run, st.shellOptions(i))
 	if err != nil {
 		p.addf(d.path, commandLine(run), "%v", err)

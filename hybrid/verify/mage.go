@@ -7,11 +7,11 @@ import (
 
 const mgPath = "github.com/magefile/mage/mg"
 
-// checkMageDeps wants dependencies of targets to be declared with a context,
-// and each phase to depend on the one before.
+// phases are the targets of which each builds on the one before.
+func phases() []string { return []string{"Build", "Cluster", "Load", "Deploy"} }
+
+// checkMageDeps wants dependencies of targets to be declared with a context.
 func checkMageDeps(p *pass) {
-	needs := map[string][]string{}
-	targets := map[string]place{}
 	for _, f := range p.src.goFiles {
 		if f.dir() != magefilesFolder {
 			continue
@@ -25,42 +25,53 @@ func checkMageDeps(p *pass) {
 			}
 			return true
 		})
-		for _, decl := range f.ast.Decls {
-			if target, ok := decl.(*ast.FuncDecl); ok && target.Recv == nil {
-				targets[target.Name.Name] = place{f.path, f.line(target)}
-				needs[target.Name.Name] = dependencies(target, pkg)
-			}
-		}
 	}
-	if len(targets) == 0 {
-		p.addf(magefilesFolder, 0, "holds no target")
-		return
-	}
-	// Each of these targets builds on the one before.
+}
+
+// checkPhaseGraph wants each phase to be a target that depends on the one before.
+func checkPhaseGraph(p *pass) {
+	targets := targets(p.src)
 	before := ""
-	for _, phase := range []string{"Build", "Cluster", "Load", "Deploy"} {
-		at, ok := targets[phase]
+	for _, phase := range phases() {
+		t, ok := targets[phase]
 		switch {
 		case !ok:
 			p.addf(magefilesFolder, 0, "the phase %s is no target", phase)
-		case before != "" && !slices.Contains(needs[phase], before):
-			p.addf(at.file, at.line, "%s does not depend on %s by mg.CtxDeps", phase, before)
+		case before != "" && !slices.Contains(t.needs, before):
+			p.addf(t.file, t.line, "%s does not depend on %s by mg.CtxDeps", phase, before)
 		}
 		before = phase
 	}
 }
 
-// place is where something stands in the sources.
-type place struct {
-	file string
-	line int
+// target is a function of the magefiles that is no method.
+type target struct {
+	file  string
+	line  int
+	needs []string
+}
+
+func targets(src *sources) map[string]target {
+	found := map[string]target{}
+	for _, f := range src.goFiles {
+		if f.dir() != magefilesFolder {
+			continue
+		}
+		pkg := f.importName(mgPath)
+		for _, decl := range f.ast.Decls {
+			if fn, ok := decl.(*ast.FuncDecl); ok && fn.Recv == nil {
+				found[fn.Name.Name] = target{f.path, f.line(fn), dependencies(fn, pkg)}
+			}
+		}
+	}
+	return found
 }
 
 // dependencies lists the targets that a function hands to mg.CtxDeps, directly
 // or wrapped by mg.F.
-func dependencies(target *ast.FuncDecl, pkg string) []string {
+func dependencies(fn *ast.FuncDecl, pkg string) []string {
 	var names []string
-	ast.Inspect(target, func(n ast.Node) bool {
+	ast.Inspect(fn, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok || !isPackageMember(call.Fun, pkg, "CtxDeps") && !isPackageMember(call.Fun, pkg, "SerialCtxDeps") {
 			return true

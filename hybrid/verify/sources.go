@@ -8,11 +8,14 @@ import (
 	"go/scanner"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"strconv"
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/hybrid-e2e/hybrid/hybrid/report"
 )
 
 // sources is the repository, parsed.
@@ -23,6 +26,8 @@ type sources struct {
 	goFiles     []goFile
 	dockerfiles []dockerfile
 	documents   []document
+	// timeline is what the latest run recorded, nil when there is no such record.
+	timeline *report.Timeline
 	// broken tells of files that do not parse, in the order of the walk.
 	broken []Finding
 }
@@ -92,10 +97,19 @@ func isPackageMember(n ast.Node, pkg, name string) bool {
 	return ok && id.Name == pkg
 }
 
-// load reads and parses everything below root that a rule looks at. Folders
-// that the go command ignores as well (hidden ones, _ prefix, testdata) hold
-// run results and fixtures and are left out.
-func load(ctx context.Context, root fs.FS) (*sources, error) {
+// load reads and parses everything in the folder that a rule looks at.
+func load(ctx context.Context, folder string) (*sources, error) {
+	// A missing folder is another mistake than a missing go.mod in it.
+	if _, err := os.Stat(folder); err != nil {
+		return nil, err
+	}
+	return parse(ctx, os.DirFS(folder))
+}
+
+// parse reads a repository. Folders that the go command ignores as well (hidden ones, _
+// prefix, testdata) hold fixtures and what runs left, and are left out; of the latter the
+// timeline of the latest run is read.
+func parse(ctx context.Context, root fs.FS) (*sources, error) {
 	src := &sources{}
 	mod, err := fs.ReadFile(root, "go.mod")
 	if err != nil {
@@ -103,6 +117,9 @@ func load(ctx context.Context, root fs.FS) (*sources, error) {
 	}
 	if src.module = modfile.ModulePath(mod); src.module == "" {
 		return nil, errors.New("go.mod names no module")
+	}
+	if err := src.addTimeline(root); err != nil {
+		return nil, err
 	}
 	err = fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {

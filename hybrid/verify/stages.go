@@ -10,15 +10,16 @@ import (
 
 // checkPinned wants every base that is pulled to have a digest. Images made
 // here carry none; a base that only the pipeline can name has no default, which
-// is for the images that the suites do not build themselves.
+// is for the images that the suites do not build themselves. Where nobody says which
+// they build, every base has one.
 func checkPinned(p *pass) {
 	for _, d := range p.src.dockerfiles {
 		for _, st := range d.stages {
-			if st.inherits || strings.HasPrefix(st.base, p.opts.Registry+"/") {
+			if st.inherits || p.opts.Registry != "" && strings.HasPrefix(st.base, p.opts.Registry+"/") {
 				continue
 			}
 			if st.base == "" {
-				if p.isSuiteImage(d.path) {
+				if len(p.opts.Images) == 0 || p.isSuiteImage(d.path) {
 					p.addf(d.path, st.line, "the base %s has no default", st.BaseName)
 				}
 				continue

@@ -3,9 +3,7 @@ package verify
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 )
@@ -18,8 +16,8 @@ const (
 	specsFolder     = "test/e2e"
 )
 
-// Options are the facts that the checks compare the sources with. All are
-// mandatory: a missing table would make a check pass without looking.
+// Options are the facts that some rules compare the sources with. A rule whose facts
+// are missing is not checked, and the result says so.
 type Options struct {
 	// Registry is the made-up registry of images built here, without a slash at
 	// the end, such as "hybrid.local".
@@ -43,34 +41,16 @@ type Image struct {
 	Coverage bool
 }
 
-func (o Options) validate() error {
-	var errs []error
-	for _, field := range []struct {
-		name    string
-		missing bool
-	}{
-		{"Registry", o.Registry == ""},
-		{"Images", len(o.Images) == 0},
-		{"NodePorts", len(o.NodePorts) == 0},
-		{"CoveragePath", o.CoveragePath == ""},
-	} {
-		if field.missing {
-			errs = append(errs, fmt.Errorf("verify: Options.%s is empty, so a check would pass without looking", field.name))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // Finding is one place that departs from a standard.
 type Finding struct {
 	// Rule is the ID of the rule.
-	Rule string
+	Rule string `json:"rule"`
 	// File is relative to the root of the repository, with slashes.
-	File string
+	File string `json:"file"`
 	// Line counts from 1; 0 means the file as a whole.
-	Line int
+	Line int `json:"line,omitzero"`
 	// Message says what is wrong there.
-	Message string
+	Message string `json:"message"`
 }
 
 // Rule is one check.
@@ -81,53 +61,60 @@ type Rule struct {
 	Reason string
 
 	check func(*pass)
+	// needs are what the rule cannot do without, none for a rule of every repository.
+	needs []need
 }
 
 // Rules lists all checks, in the order in which they run.
 func Rules() []Rule {
 	return []Rule{
-		{"parses", "what cannot be parsed cannot be checked", checkParses},
-		{"dockerfile-update", "an image ships the security updates of its day", checkUpdate},
-		{"dockerfile-pinned", "the same sources must build on the same base", checkPinned},
-		{"dockerfile-user", "services run without root rights", checkUser},
-		{"dockerfile-labels", "whoever finds an image must learn what it is", checkLabels},
-		{"coverage-flags", "these flags strip or bypass what coverage data needs", checkCoverageFlags},
-		{"no-sleep", "a sleep is too short on a slow machine and wasted time on a fast one", checkSleep},
-		{"spec-skip", "a spec that does not run proves nothing", checkSpecSkip},
-		{"spec-namespace", "parallel specs must not share a namespace", checkSpecNamespace},
-		{"no-port-forward", "port-forwards die under load; NodePorts do not", checkPortForward},
-		{"mage-deps", "only mg.CtxDeps obeys Ctrl-C and -t, and the phases build on each other", checkMageDeps},
-		{"imports-downwards", "the pipeline must serve any suite, and the services any pipeline", checkImports},
-		{"package-name", "a package is named for what it owns", checkPackageNames},
-		{"root-package", "the root holds the launcher alone", checkRootPackage},
-		{"manifest-pull-policy", "a node must run the image that was loaded, never one from a registry", checkPullPolicy},
-		{"manifest-image-names", "the deployer puts the content key of an image built here", checkImageNames},
-		{"manifest-nodeports", "manifests and the endpoint table must agree", checkNodePorts},
-		{"manifest-restricted", "the namespace enforces Pod Security restricted", checkPodSecurity},
-		{"coverdata-path", "one constant keeps mount, variable and collection the same", checkCoveragePath},
-		{"file-length", "a file that fits in the head is read before it is changed", checkFileLength},
+		{"parses", "what cannot be parsed cannot be checked", checkParses, nil},
+		{"dockerfile-update", "an image ships the security updates of its day", checkUpdate, []need{dockerfiles}},
+		{"dockerfile-pinned", "the same sources must build on the same base", checkPinned, []need{dockerfiles}},
+		{"dockerfile-user", "services run without root rights", checkUser, []need{images}},
+		{"dockerfile-labels", "whoever finds an image must learn what it is", checkLabels, []need{dockerfiles, images}},
+		{"coverage-flags", "these flags strip or bypass what coverage data needs", checkCoverageFlags, []need{dockerfiles}},
+		{"coverage-builds", "one Dockerfile serves with and without coverage", checkCoverageBuilds, []need{dockerfiles, images}},
+		{"no-sleep", "a sleep is too short on a slow machine and wasted time on a fast one", checkSleep, []need{goSources}},
+		{"spec-skip", "a spec that does not run proves nothing", checkSpecSkip, []need{specs}},
+		{"spec-namespace", "parallel specs must not share a namespace", checkSpecNamespace, []need{specs}},
+		{"no-port-forward", "port-forwards die under load; NodePorts do not", checkPortForward, []need{goSources}},
+		{"mage-deps", "only mg.CtxDeps obeys Ctrl-C and -t", checkMageDeps, []need{magefiles}},
+		{"phase-graph", "the phases build on each other", checkPhaseGraph, []need{phaseTargets}},
+		{"imports-downwards", "the pipeline must serve any suite, and the services any pipeline", checkImports, []need{magefiles}},
+		{"package-name", "a package is named for what it owns", checkPackageNames, []need{goSources}},
+		{"root-package", "the root holds the launcher alone", checkRootPackage, []need{magefiles}},
+		{"manifest-pull-policy", "a node must run the image that was loaded, never one from a registry", checkPullPolicy, []need{manifests}},
+		{"manifest-image-names", "the deployer puts the content key of an image built here", checkImageNames, []need{manifests, images}},
+		{"manifest-nodeports", "manifests and the endpoint table must agree", checkNodePorts, []need{nodePorts}},
+		{"manifest-restricted", "the namespace enforces Pod Security restricted", checkPodSecurity, []need{manifests}},
+		{"coverdata-path", "one constant keeps mount, variable and collection the same", checkCoveragePath, []need{coveragePath}},
+		{TimelineOrder, "a build beside a cluster starves it, and one that fails should cost no cluster", checkTimeline, []need{timeline}},
+		{"file-length", "a file that fits in the head is read before it is changed", checkFileLength, []need{goSources}},
 	}
 }
 
-// Run checks the repository at root against all rules. Findings are sorted by
-// file and line; none means that the standards hold. The error tells of
-// missing options, unreadable files and a cancelled context, not of findings.
-func Run(ctx context.Context, root string, o Options) ([]Finding, error) {
-	if err := o.validate(); err != nil {
-		return nil, err
-	}
-	src, err := load(ctx, os.DirFS(root))
+// Run checks the repository at root, the folder of a go.mod, against all rules. The
+// error tells of unreadable files and a cancelled context, not of findings.
+func Run(ctx context.Context, root string, o Options) (Result, error) {
+	src, err := load(ctx, root)
 	if err != nil {
-		return nil, fmt.Errorf("verify %s: %w", root, err)
+		return Result{}, fmt.Errorf("verify %s: %w", root, err)
 	}
-	var findings []Finding
+	// Empty lists, so that programs read [] and not null.
+	result := Result{Findings: []Finding{}, NotChecked: []Unchecked{}}
 	for _, r := range Rules() {
-		findings = append(findings, run(ctx, r, src, o)...)
+		if reason := r.missing(src, o); reason != "" {
+			result.NotChecked = append(result.NotChecked, Unchecked{r.ID, reason})
+			continue
+		}
+		result.Findings = append(result.Findings, run(ctx, r, src, o)...)
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("verify %s: %w", root, context.Cause(ctx))
+			return Result{}, fmt.Errorf("verify %s: %w", root, context.Cause(ctx))
 		}
 	}
-	return sorted(findings), nil
+	result.Findings = sorted(result.Findings)
+	return result, nil
 }
 
 // sorted orders findings as people read them and drops repeated ones.
@@ -141,24 +128,6 @@ func sorted(findings []Finding) []Finding {
 		)
 	})
 	return slices.Compact(findings)
-}
-
-// Format gives one line per finding, "file:line: [rule] message (reason)", the
-// form in which editors and GitHub find the place.
-func Format(findings []Finding) string {
-	reasons := map[string]string{}
-	for _, r := range Rules() {
-		reasons[r.ID] = r.Reason
-	}
-	var b strings.Builder
-	for _, f := range findings {
-		place := f.File
-		if f.Line > 0 {
-			place = fmt.Sprintf("%s:%d", f.File, f.Line)
-		}
-		fmt.Fprintf(&b, "%s: [%s] %s (%s)\n", place, f.Rule, f.Message, reasons[f.Rule])
-	}
-	return b.String()
 }
 
 // pass is one rule at work on the sources.

@@ -16,6 +16,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/process"
 	"github.com/hybrid-e2e/hybrid/hybrid/progress"
+	"github.com/hybrid-e2e/hybrid/hybrid/verify"
 )
 
 // defaultSuite is what the phase targets work on unless SUITE names another.
@@ -205,11 +206,18 @@ func tell(err error) error {
 	return err
 }
 
+// exitPolicy is the exit code when the sources depart from the standards.
+const exitPolicy = 4
+
 // ExitCode is the exit code of a target that failed with err: 1 when a target of a
-// measurement was missed, else what hybrid.ExitCode says.
+// measurement was missed, 4 when the sources depart from the standards, else what
+// hybrid.ExitCode says.
 func ExitCode(err error) int {
-	if errors.Is(err, ErrMissed) {
+	switch {
+	case errors.Is(err, ErrMissed):
 		return hybrid.ExitCode(hybrid.ErrSpecs)
+	case errors.Is(err, verify.ErrFindings):
+		return exitPolicy
 	}
 	return hybrid.ExitCode(err)
 }
