@@ -43,7 +43,7 @@ func newCopy(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	names := command(t, root, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	for _, name := range strings.Split(strings.TrimSuffix(names, "\x00"), "\x00") {
+	for name := range strings.SplitSeq(strings.TrimSuffix(names, "\x00"), "\x00") {
 		info, err := os.Stat(filepath.Join(root, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // It is deleted, which git does not know yet.
@@ -122,12 +122,12 @@ func departsFromNothing(t *testing.T, dir string, ports []infrastructure.Port) {
 	for _, p := range ports {
 		o.NodePorts[p.Service+"-"+p.Name] = p.NodePort
 	}
-	findings, err := verify.Run(t.Context(), dir, o)
+	result, err := verify.Run(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(findings) > 0 {
-		t.Error(verify.Format(findings))
+	if len(result.Findings) > 0 {
+		t.Error(result)
 	}
 }
 
