@@ -5,7 +5,7 @@ package scaffold_test
 import (
 	"context"
 	"os/exec"
-	"slices"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -13,46 +13,39 @@ import (
 // TestBothShapesPassOnACluster writes a suite of each shape as a person would and runs it.
 func TestBothShapesPassOnACluster(t *testing.T) {
 	dir := newCopy(t)
-	forgetImages(t)
+	passed := regexp.MustCompile(`(?m)^[1-9][0-9]* passed, 0 failed, 0 skipped$`)
+	made := regexp.MustCompile(` node\.preload .* ok: (\S+), `)
 	for _, args := range [][]string{{service}, {controller, "-controller"}} {
+		t.Cleanup(func() { removeImages(t, images(t, "hybrid.local/"+args[0])...) })
 		command(t, dir, append([]string{"go", "tool", "mage", "new:suite"}, args...)...)
 		out := command(t, dir, "go", "tool", "mage", "e2e:"+args[0])
-		result := func(line string) bool { return strings.HasSuffix(line, " passed, 0 failed, 0 skipped\n") }
-		lines := slices.Collect(strings.Lines(out))
-		i := slices.IndexFunc(lines, result)
-		if i < 0 || strings.HasPrefix(lines[i], "0 ") {
-			t.Errorf("%s printed\n%s", args[0], out)
-			continue
+		if node := made.FindStringSubmatch(out); node != nil {
+			t.Cleanup(func() { removeImages(t, node[1]) })
 		}
-		t.Logf("%s: %s", args[0], lines[i])
+		if result := passed.FindString(out); result == "" {
+			t.Errorf("%s printed\n%s", args[0], out)
+		} else {
+			t.Logf("%s: %s", args[0], result)
+		}
 	}
 	command(t, dir, "go", "tool", "mage", "verify")
 }
 
-// forgetImages removes what the suites of this test have built, when it has ended.
-func forgetImages(t *testing.T) {
+// images are those of a repository that the engine has.
+func images(t *testing.T, repository string) []string {
 	t.Helper()
-	const nodes = "hybrid.local/kindest-node-preloaded"
-	references := func(ctx context.Context, repository string) []string {
-		out, err := exec.CommandContext(ctx, "docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Fields(string(out))
+	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).Output()
+	if err != nil {
+		t.Error(err)
 	}
-	before := references(t.Context(), nodes)
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		made := slices.Concat(references(ctx, "hybrid.local/"+service), references(ctx, "hybrid.local/"+controller))
-		for _, node := range references(ctx, nodes) {
-			if !slices.Contains(before, node) {
-				made = append(made, node)
-			}
+	return strings.Fields(string(out))
+}
+
+func removeImages(t *testing.T, references ...string) {
+	t.Helper()
+	for _, image := range references {
+		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "docker", "image", "rm", "--no-prune", image).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
 		}
-		for _, image := range made {
-			if out, err := exec.CommandContext(ctx, "docker", "image", "rm", image).CombinedOutput(); err != nil {
-				t.Errorf("%v: %s", err, out)
-			}
-		}
-	})
+	}
 }
