@@ -9,6 +9,8 @@ import (
 // Down deletes the clusters that this checkout made, kept ones too, and names each.
 // A cluster is deleted only when its nodes are the very containers that were made for
 // it; one of the same name that somebody else made stays.
+//
+// Example: mage down -all
 func Down(ctx context.Context,
 	all *bool, // also delete those of other checkouts whose run is gone or that have expired; a live one is named and left alone
 ) error {
@@ -16,6 +18,8 @@ func Down(ctx context.Context,
 }
 
 // Status lists the clusters of this checkout and of your other ones: age, owner, end, nodes, disk.
+//
+// Example: mage status -json=true
 func Status(ctx context.Context,
 	json *bool, // as JSON, for programs
 ) error {

@@ -12,16 +12,22 @@ import (
 type E2E mg.Namespace
 
 // Gateway tests the Gateway in a real cluster, with coverage, and leaves nothing behind.
+//
+// Example: FOCUS='replay' KEEP_CLUSTER=1 mage e2e:gateway
 func (E2E) Gateway(ctx context.Context) error {
 	return failed("e2e:gateway", infrastructure.EndToEnd(ctx, "gateway"))
 }
 
 // DataStorage tests DataStorage in a real cluster, with coverage, and leaves nothing behind.
+//
+// Example: PROCS=4 mage e2e:datastorage
 func (E2E) DataStorage(ctx context.Context) error {
 	return failed("e2e:datastorage", infrastructure.EndToEnd(ctx, "datastorage"))
 }
 
 // Suite tests the suite of the given name, as declared in test/infrastructure.
+//
+// Example: mage e2e:suite gateway
 func (E2E) Suite(ctx context.Context, name string) error {
 	return failed("e2e:suite "+name, infrastructure.EndToEnd(ctx, name))
 }

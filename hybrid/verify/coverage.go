@@ -13,15 +13,20 @@ import (
 // checkCoverageFlags looks at every `go build -cover` that some choice of build
 // arguments leads to.
 func checkCoverageFlags(p *pass) {
+	covers := false
 	for _, d := range p.src.dockerfiles {
 		for _, b := range p.goBuilds(d) {
 			if !isCoverBuild(b.argv) {
 				continue
 			}
+			covers = true
 			for _, flag := range harmfulFlags(b.argv) {
 				p.addf(d.path, commandLine(b.run), "the coverage build is given %s", flag)
 			}
 		}
+	}
+	if !covers && len(p.findings) == 0 {
+		p.idle = "no Dockerfile builds with -cover"
 	}
 }
 

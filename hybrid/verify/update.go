@@ -15,11 +15,13 @@ import (
 // updates all packages: whatever build arguments say, and failing the build
 // when the update fails.
 func checkUpdate(p *pass) {
+	p.idle = "no stage of a Dockerfile starts from a UBI image"
 	for _, d := range p.src.dockerfiles {
 		for _, st := range d.stages {
 			if !st.fromUBI() {
 				continue
 			}
+			p.idle = ""
 			if complaint := p.stageUpdates(d, st); complaint != "" {
 				p.addf(d.path, st.line, "stage from %s %s", st.base, complaint)
 			}

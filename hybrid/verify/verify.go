@@ -108,7 +108,11 @@ func Run(ctx context.Context, root string, o Options) (Result, error) {
 			result.NotChecked = append(result.NotChecked, Unchecked{r.ID, reason})
 			continue
 		}
-		result.Findings = append(result.Findings, run(ctx, r, src, o)...)
+		findings, idle := run(ctx, r, src, o)
+		if idle != "" {
+			result.NotChecked = append(result.NotChecked, Unchecked{r.ID, idle})
+		}
+		result.Findings = append(result.Findings, findings...)
 		if ctx.Err() != nil {
 			return Result{}, fmt.Errorf("verify %s: %w", root, context.Cause(ctx))
 		}
@@ -138,12 +142,15 @@ type pass struct {
 
 	rule     string
 	findings []Finding
+	// idle is why the rule had nothing to look at, which only its check could see; else
+	// empty.
+	idle string
 }
 
-func run(ctx context.Context, r Rule, src *sources, o Options) []Finding {
+func run(ctx context.Context, r Rule, src *sources, o Options) (findings []Finding, idle string) {
 	p := &pass{ctx: ctx, src: src, opts: o, rule: r.ID}
 	r.check(p)
-	return p.findings
+	return p.findings, p.idle
 }
 
 func (p *pass) addf(file string, line int, format string, args ...any) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -61,7 +62,10 @@ func TestRules(t *testing.T) {
 				if len(src.broken) > 0 && rule.ID != "parses" {
 					t.Fatalf("the example does not parse: %v", src.broken)
 				}
-				findings := run(t.Context(), rule, src, testOptions())
+				findings, idle := run(t.Context(), rule, src, testOptions())
+				if idle != "" {
+					t.Errorf("the rule cannot be checked: %s", idle)
+				}
 				if got := Format(sorted(findings)); got != want {
 					t.Errorf("findings:\n%s\nwant:\n%s", got, want)
 				}
@@ -96,6 +100,25 @@ verify: 3 rules hold, 3 do not, in 3 places, 17 not checked
 `
 	if got := result.String(); got != want {
 		t.Errorf("the result is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A rule that only its check can tell to have nothing to look at is not checked either.
+func TestRulesWithNothingToLookAt(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "go.mod", "module example.org/shop\n")
+	write(t, root, "Dockerfile", "FROM scratch\nRUN go build ./cmd/shop\n")
+	result, err := Run(t.Context(), root, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Unchecked{
+		{"dockerfile-update", "no stage of a Dockerfile starts from a UBI image"},
+		{"coverage-flags", "no Dockerfile builds with -cover"},
+	} {
+		if !slices.Contains(result.NotChecked, want) {
+			t.Errorf("%+v is not among %+v", want, result.NotChecked)
+		}
 	}
 }
 

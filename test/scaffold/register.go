@@ -42,6 +42,8 @@ func (o Options) register() ([]change, error) {
 		{targetsFile, func(src []byte) ([]byte, error) {
 			return fmt.Appendf(src, `
 // %[1]s tests %[1]s in a real cluster, with coverage, and leaves nothing behind.
+//
+// Example: KEEP_CLUSTER=1 mage e2e:%[2]s
 func (E2E) %[1]s(ctx context.Context) error {
 	return failed("e2e:%[2]s", infrastructure.EndToEnd(ctx, %[2]q))
 }

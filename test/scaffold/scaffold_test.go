@@ -261,6 +261,8 @@ func Ports() []Port {
 func (E2E) Suite() error { return nil }
 
 // Orders tests Orders in a real cluster, with coverage, and leaves nothing behind.
+//
+// Example: KEEP_CLUSTER=1 mage e2e:orders
 func (E2E) Orders(ctx context.Context) error {
 	return failed("e2e:orders", infrastructure.EndToEnd(ctx, "orders"))
 }
