@@ -9,15 +9,12 @@ import (
 )
 
 // Test runs everything that needs no cluster: verify, lint and the unit tests with -race.
+// Their results are in junit.xml in the folder of artifacts.
 //
 // Example: mage test
 func Test(ctx context.Context) error {
 	mg.SerialCtxDeps(ctx, Verify, Lint)
-	env, err := infrastructure.UnitEnvironment(ctx)
-	if err != nil {
-		return failed("test", err)
-	}
-	return tool(ctx, env, append([]string{"go", "test", "-race"}, infrastructure.UnitTested()...)...)
+	return failed("test", infrastructure.UnitTests(ctx))
 }
 
 // Lint checks the Go sources with golangci-lint, and the workflow with actionlint.
@@ -54,8 +51,9 @@ func Browser(ctx context.Context) error {
 	return tool(ctx, nil, "go", "test", "-tags=browser", "-count=1", "-run=Browser", "./hybrid/report/page")
 }
 
-// CI does what a pull request must pass: the tests, then every suite. Reports in a browser
-// are looked at by the target browser.
+// CI does what a pull request must pass: the tests, then every suite. The results of all
+// are in one junit.xml in the folder of artifacts. Reports in a browser are looked at by
+// the target browser.
 //
 // Example: mage -v ci
 func CI(ctx context.Context) error {

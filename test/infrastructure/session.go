@@ -136,16 +136,25 @@ func EndToEnd(ctx context.Context, name string) error {
 }
 
 // EndToEndAll runs every suite, one after the other, also when one fails, until it is
-// stopped.
+// stopped, and adds their results to those of the unit tests.
 func EndToEndAll(ctx context.Context) error {
 	ctx, stop := hybrid.Stoppable(ctx)
 	defer stop()
+	_, o, err := prepare(defaultSuite)
+	if err != nil {
+		return tell(err)
+	}
 	var errs []error
 	for _, suite := range All() {
 		if ctx.Err() != nil {
 			break
 		}
+		latest := filepath.Join(o.ArtifactsFolder(), "latest")
+		before, _ := os.Readlink(latest) // Nothing in a fresh checkout.
 		errs = append(errs, EndToEnd(ctx, suite.Name))
+		if after, _ := os.Readlink(latest); after != before {
+			errs = append(errs, tell(addResults(filepath.Join(o.ArtifactsFolder(), resultsFile), filepath.Join(latest, "junit.xml"))))
+		}
 	}
 	return errors.Join(errs...)
 }
