@@ -70,9 +70,15 @@ type Options struct {
 	// BaseImages replaces base images, pinned ones as well as stand-ins: build
 	// arguments of the Dockerfiles by their name, such as UBI_MINIMAL_IMAGE.
 	BaseImages map[string]string
+	// StandIns is the repository whose docker/base and docker/node make the stand-ins for
+	// base images and the node image, where no registry can be reached; empty means Root.
+	StandIns string
 	// Transport are build arguments such as GOPROXY that say how modules are
 	// reached; they are handed to every image build.
 	Transport map[string]string
+	// Again is the command that repeats a whole run, as failed specs name it; empty means
+	// mage e2e:<suite>.
+	Again string
 	// Runner starts external commands; nil means real ones.
 	Runner command.Runner
 	// Getenv reads the environment for the packages that honour its

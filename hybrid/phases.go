@@ -1,6 +1,7 @@
 package hybrid
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ const baseLimit = 3
 // first, and compiles the specs. It creates no cluster. It may be called again.
 func (p *Pipeline) Build(ctx context.Context) error {
 	bases, err := offline.Tasks(ctx, offline.Options{
-		Root: p.o.Root, Engine: p.engine, Runner: p.o.Runner, Source: p.images.Source, Transport: p.o.Transport,
+		Root: cmp.Or(p.o.StandIns, p.o.Root), Engine: p.engine, Runner: p.o.Runner, Source: p.images.Source, Transport: p.o.Transport,
 		Mark: p.leftover.Mark(), PullTimeout: p.o.PullTimeout,
 	}, p.images)
 	if err != nil {

@@ -147,7 +147,7 @@ func (p *Pipeline) group(phase string, limit int) task.Group {
 // Dockerfiles, before any work starts.
 func (p *Pipeline) checkSuite(_ context.Context, h *task.Handle) error {
 	if err := p.suite.Validate(p.o.Root); err != nil {
-		return fault.With(err, "mend the suite's declaration in test/infrastructure")
+		return fault.With(err, "mend the suite's declaration")
 	}
 	known := map[string]bool{}
 	for _, img := range p.suite.Images {
@@ -158,7 +158,7 @@ func (p *Pipeline) checkSuite(_ context.Context, h *task.Handle) error {
 		folders = append(folders, w.Manifests)
 	}
 	if err := deploy.Check(p.o.Root, folders, known); err != nil {
-		return fault.With(err, "mage verify")
+		return fault.With(err, "mend the manifest, then mage build")
 	}
 	// The bases are being decided at the same time; the keys computed here only
 	// prove that every Dockerfile parses and finds what it copies.

@@ -11,81 +11,82 @@ import (
 )
 
 // Suite declares everything the pipeline needs to know about one E2E suite.
-// It is plain data; Validate finds its mistakes before any work starts.
+// It is plain data, which may stand in a file as JSON or YAML; Validate finds its
+// mistakes before any work starts.
 type Suite struct {
 	// Name is a DNS label such as "gateway"; cluster, folders and tags derive
 	// from it.
-	Name string
+	Name string `json:"name"`
 	// Namespace is where stores and services run.
-	Namespace string
+	Namespace string `json:"namespace"`
 	// Images are built in parallel in the first phase.
-	Images []Image
+	Images []Image `json:"images"`
 	// Setup lists manifest files or folders applied as soon as the cluster
 	// answers: namespaces and CRDs. Paths are relative to the repository.
-	Setup []string
+	Setup []string `json:"setup,omitempty"`
 	// Secrets are created with random values before workloads are applied.
-	Secrets []Secret
+	Secrets []Secret `json:"secrets,omitempty"`
 	// Workloads are deployed in parallel in the fourth phase.
-	Workloads []Workload
+	Workloads []Workload `json:"workloads,omitempty"`
 	// Endpoints are the NodePorts the specs reach from the host.
-	Endpoints []Endpoint
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	// Spare are NodePorts that lead from the host to nothing yet: a spec opens
 	// them for a service of its own, such as one that it is going to disturb.
-	Spare []Endpoint
+	Spare []Endpoint `json:"spare,omitempty"`
 	// Specs is the Ginkgo package, such as "./test/e2e/gateway".
-	Specs string
+	Specs string `json:"specs"`
 	// ExtraProcs is how many processes run the specs beside one for each processor;
 	// zero means 1. Specs that mostly wait are done sooner with more. The option
 	// Procs overrides it.
-	ExtraProcs int
+	ExtraProcs int `json:"extraProcs,omitempty"`
 	// Floors maps an import path below the module, such as "pkg/gateway", to
 	// the percentage its E2E coverage must reach. Packages below it count in.
-	Floors map[string]float64
+	Floors map[string]float64 `json:"floors,omitempty"`
 }
 
 // Image is one image that the suite builds.
 type Image struct {
 	// Name becomes the reference hybrid.local/<Name>:<content key>.
-	Name string
+	Name string `json:"name"`
 	// Dockerfile is relative to the repository, which is the build context.
-	Dockerfile string
+	Dockerfile string `json:"dockerfile"`
 	// BuildArgs are passed as they are and count into the content key.
-	BuildArgs map[string]string
+	BuildArgs map[string]string `json:"buildArgs,omitempty"`
 	// Coverage says that the image holds a Go service of this repository, which
 	// is built instrumented in coverage mode and must deliver data. The Deployment
 	// that runs it has the name of the image.
-	Coverage bool
+	Coverage bool `json:"coverage,omitempty"`
 }
 
 // Secret is a Kubernetes Secret whose values the pipeline draws at deploy time,
 // so that none stands in the repository.
 type Secret struct {
-	Name string
+	Name string `json:"name"`
 	// Fixed are keys with a given, not secret, value (a user name, say).
-	Fixed map[string]string
+	Fixed map[string]string `json:"fixed,omitempty"`
 	// Random are keys that get 32 random hexadecimal digits each.
-	Random []string
+	Random []string `json:"random,omitempty"`
 }
 
 // Workload is one folder of manifests with the Deployments in it.
 type Workload struct {
-	Name string
+	Name string `json:"name"`
 	// Manifests is the folder, relative to the repository.
-	Manifests string
+	Manifests string `json:"manifests"`
 	// Needs names workloads that must be ready before this one is applied.
 	// Services that survive late dependencies need none.
-	Needs []string
+	Needs []string `json:"needs,omitempty"`
 }
 
 // Endpoint is a NodePort that the host reaches on 127.0.0.1.
 type Endpoint struct {
 	// Name is the key under which specs find the URL, such as "gateway".
-	Name string
+	Name string `json:"name"`
 	// NodePort is the fixed port inside the cluster; the host port is chosen
 	// free at run time.
-	NodePort int32
+	NodePort int32 `json:"nodePort"`
 	// Path, when set, must answer 200 from the host before the specs start.
-	Path string
+	Path string `json:"path,omitempty"`
 }
 
 var dnsLabel = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)

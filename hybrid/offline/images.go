@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
@@ -81,7 +83,11 @@ func Tasks(ctx context.Context, o Options, result *Images) ([]task.Task, error) 
 	}
 	m, err := newMaker(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("plan the local base images: %w", err)
+		err = fmt.Errorf("plan the local base images: %w", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fault.With(err, "IMAGE_SOURCE=registry where a registry can be reached; else copy docker/base and docker/node of Hybrid into the repository")
+		}
+		return nil, err
 	}
 	return m.plan(ctx, result)
 }

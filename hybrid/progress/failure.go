@@ -2,6 +2,7 @@ package progress
 
 import (
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -29,6 +30,16 @@ func (p *Printer) Failure(err error) {
 			p.write(text)
 		}
 	}
+}
+
+// Tell prints err to out as Failure does, and returns it; nil prints nothing.
+func Tell(out io.Writer, getenv func(string) string, err error) error {
+	if err != nil {
+		p := New(out, Options{Getenv: getenv})
+		p.Failure(err)
+		p.Close()
+	}
+	return err
 }
 
 // items takes the tree of err apart down to the tasks' errors, whose phase and

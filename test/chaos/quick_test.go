@@ -48,7 +48,7 @@ func TestPreflight(t *testing.T) {
 		{"a number that is none", []string{"WORKERS=many", "KEEP_CLUSTER=perhaps"}, nil, 3, []string{`WORKERS="many"`, `KEEP_CLUSTER="perhaps"`}},
 		{
 			"a name that is too long", nil,
-			func(t *testing.T) { s.edit(t, "suite.json", `"Name":"`+s.Suite().Name+`"`, `"Name":"`+long+`"`) }, 3,
+			func(t *testing.T) { s.edit(t, "suite.json", `"name":"`+s.Suite().Name+`"`, `"name":"`+long+`"`) }, 3,
 			[]string{`FAILED +preflight: suite`, long},
 		},
 		{

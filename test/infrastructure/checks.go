@@ -2,17 +2,14 @@ package infrastructure
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 
+	"github.com/hybrid-e2e/hybrid/hybrid"
 	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
-	"github.com/hybrid-e2e/hybrid/hybrid/progress"
 	"github.com/hybrid-e2e/hybrid/hybrid/setup"
 	"github.com/hybrid-e2e/hybrid/hybrid/verify"
 )
@@ -20,7 +17,7 @@ import (
 // UnitTested lists the package patterns whose tests need no cluster. The specs
 // in test/e2e are left out: they run in the suites.
 func UnitTested() []string {
-	return []string{"./api/...", "./cmd/...", "./hybrid/...", "./pkg/...", "./test/bench/...", "./test/chaos/...", "./test/infrastructure/...", "./test/sample/...", "./test/scaffold/..."}
+	return []string{"./api/...", "./cmd/...", "./hybrid/...", "./pkg/...", "./test/bench/...", "./test/chaos/...", "./test/infrastructure/...", "./test/sample/...", "./test/scaffold/...", "./targets/..."}
 }
 
 // Setup makes this machine able to run everything.
@@ -29,43 +26,13 @@ func Setup(ctx context.Context) error {
 	if err != nil {
 		return tell(err)
 	}
-	printer := progress.New(os.Stdout, progress.Options{Getenv: os.Getenv, Verbose: os.Getenv("MAGEFILE_VERBOSE") == "1"})
-	err = setup.Run(ctx, setup.Options{Observer: printer, LogDir: filepath.Join(root, "_artifacts", "setup"), Getenv: os.Getenv})
-	printer.Close()
-	return tell(err)
+	return hybrid.SetUpMachine(ctx, root)
 }
 
 // Doctor prints what it finds on this machine, for people or, with asJSON, for programs;
 // an error-level finding fails.
 func Doctor(ctx context.Context, asJSON bool) error {
-	return tellFindings(os.Stdout, setup.Check(ctx, setup.Options{Getenv: os.Getenv}), asJSON)
-}
-
-func tellFindings(out io.Writer, findings []setup.Finding, asJSON bool) error {
-	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(findings); err != nil {
-			return err
-		}
-	}
-	bad := 0
-	for _, f := range findings {
-		if f.Level == setup.Error {
-			bad++
-		}
-		if asJSON {
-			continue
-		}
-		fmt.Fprintf(out, "%-8s %-20s %s\n", f.Level, f.ID, f.Text)
-		if f.Fix != "" {
-			fmt.Fprintf(out, "%-8s %-20s fix: %s\n", "", "", f.Fix)
-		}
-	}
-	if bad > 0 {
-		return fmt.Errorf("%d findings would make a run fail", bad)
-	}
-	return nil
+	return setup.Show(os.Stdout, setup.Check(ctx, setup.Options{Getenv: os.Getenv}), asJSON)
 }
 
 // Verify checks the sources against the standards and prints every finding.

@@ -2,17 +2,14 @@ package infrastructure
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid"
-	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/process"
 	"github.com/hybrid-e2e/hybrid/hybrid/progress"
@@ -62,37 +59,7 @@ func (s *Session) Down(ctx context.Context, all bool) error {
 		// The phases that ran before in this process hold the checkout.
 		s.pipeline.Release()
 	}
-	done, remark, err := hybrid.Down(ctx, o, all)
-	for _, line := range outcomes(o.Root, done) {
-		fmt.Fprintln(o.Out, line)
-	}
-	if remark != "" {
-		fmt.Fprintln(o.Out, remark)
-	}
-	return tell(err)
-}
-
-// outcomes tells what became of each cluster, one line for each.
-func outcomes(root string, done []cluster.Outcome) []string {
-	var lines []string
-	for _, o := range done {
-		line := "left alone "
-		if o.Deleted {
-			line = "deleted "
-		}
-		line += o.Name
-		if o.Suite != "" {
-			line += " (suite " + o.Suite + ")"
-		}
-		if o.Checkout != root {
-			line += " of " + o.Checkout
-		}
-		lines = append(lines, line+": "+o.Reason)
-	}
-	if len(lines) == 0 {
-		return []string{"no cluster to delete"}
-	}
-	return lines
+	return hybrid.ShowDown(ctx, o, all)
 }
 
 // Status shows the clusters of this checkout and of the user's other ones, as a table
@@ -102,27 +69,7 @@ func Status(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return tell(err)
 	}
-	list, remark, err := hybrid.Status(ctx, o)
-	if asJSON {
-		encoder := json.NewEncoder(o.Out)
-		encoder.SetIndent("", "  ")
-		if encodeErr := encoder.Encode(list); encodeErr != nil || err == nil {
-			return tell(encodeErr)
-		}
-		// Standard output is the programs'.
-		fmt.Fprintln(os.Stderr, err)
-		return err
-	}
-	switch {
-	case len(list) > 0:
-		fmt.Fprint(o.Out, cluster.Table(list, time.Now()))
-	case err == nil:
-		fmt.Fprintln(o.Out, "there is no cluster")
-	}
-	if remark != "" {
-		fmt.Fprintln(o.Out, remark)
-	}
-	return tell(err)
+	return hybrid.ShowStatus(ctx, o, asJSON)
 }
 
 // EndToEnd takes the suite called name from sources to tested. Whatever goes
@@ -206,14 +153,7 @@ func findRoot() (string, error) {
 }
 
 // tell prints err with its next command, and returns it.
-func tell(err error) error {
-	if err != nil {
-		p := progress.New(os.Stdout, progress.Options{Getenv: os.Getenv})
-		p.Failure(err)
-		p.Close()
-	}
-	return err
-}
+func tell(err error) error { return progress.Tell(os.Stdout, os.Getenv, err) }
 
 // exitPolicy is the exit code when the sources depart from the standards.
 const exitPolicy = 4

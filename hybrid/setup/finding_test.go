@@ -1,16 +1,14 @@
-package infrastructure
+package setup
 
 import (
 	"strings"
 	"testing"
-
-	"github.com/hybrid-e2e/hybrid/hybrid/setup"
 )
 
 func TestFindingsForPeopleAndPrograms(t *testing.T) {
-	findings := []setup.Finding{
-		{ID: "engine", Level: setup.OK, Text: "docker 20.10.24"},
-		{ID: "disk", Level: setup.Error, Text: "1.0 GiB free in /, 10 GiB needed", Fix: "docker system df"},
+	findings := []Finding{
+		{ID: "engine", Level: OK, Text: "docker 20.10.24"},
+		{ID: "disk", Level: Error, Text: "1.0 GiB free in /, 10 GiB needed", Fix: "docker system df"},
 	}
 	for asJSON, want := range map[bool]string{
 		false: "ok       engine               docker 20.10.24\n" +
@@ -32,13 +30,13 @@ func TestFindingsForPeopleAndPrograms(t *testing.T) {
 `,
 	} {
 		var out strings.Builder
-		if err := tellFindings(&out, findings, asJSON); err == nil || err.Error() != "1 findings would make a run fail" {
+		if err := Show(&out, findings, asJSON); err == nil || err.Error() != "1 findings would make a run fail" {
 			t.Errorf("error %v", err)
 		}
 		if out.String() != want {
 			t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 		}
-		if err := tellFindings(&out, findings[:1], asJSON); err != nil {
+		if err := Show(&out, findings[:1], asJSON); err != nil {
 			t.Error(err)
 		}
 	}

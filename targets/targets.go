@@ -1,0 +1,78 @@
+package targets
+
+import (
+	"context"
+	"os"
+
+	"github.com/hybrid-e2e/hybrid/hybrid"
+	"github.com/hybrid-e2e/hybrid/hybrid/setup"
+)
+
+// Build makes every image that does not exist yet under its content key, in parallel.
+func Build(ctx context.Context) error {
+	return failed("build", upTo(ctx, build))
+}
+
+// Cluster gives a Kind cluster that is proven to work; it is kept until `mage down`.
+func Cluster(ctx context.Context) error {
+	return failed("cluster", upTo(ctx, cluster))
+}
+
+// Load brings the images onto every node of the cluster.
+func Load(ctx context.Context) error {
+	return failed("load", upTo(ctx, load))
+}
+
+// Deploy gives services that run in the cluster and answer on 127.0.0.1.
+func Deploy(ctx context.Context) error {
+	return failed("deploy", upTo(ctx, deploy))
+}
+
+// E2E tests the services in a real cluster, with coverage, and leaves nothing behind.
+func E2E(ctx context.Context) error {
+	suite, o, err := declared(ctx)
+	if err != nil {
+		return failed("e2e", err)
+	}
+	return failed("e2e", hybrid.EndToEnd(ctx, suite, o))
+}
+
+// Down deletes the clusters that this checkout made, kept ones too, and names each.
+func Down(ctx context.Context,
+	all *bool, // also delete those of other checkouts whose run is gone or that have expired; a live one is named and left alone
+) error {
+	ctx, stop := hybrid.Stoppable(ctx)
+	defer stop()
+	o, err := options()
+	if err != nil {
+		return failed("down", err)
+	}
+	return failed("down", hybrid.ShowDown(ctx, o, all != nil && *all))
+}
+
+// Status lists the clusters of this checkout and of your other ones: age, owner, end, nodes, disk.
+func Status(ctx context.Context,
+	json *bool, // as JSON, for programs
+) error {
+	o, err := options()
+	if err != nil {
+		return failed("status", err)
+	}
+	return failed("status", hybrid.ShowStatus(ctx, o, json != nil && *json))
+}
+
+// Doctor looks for what would make a run fail on this machine and names the fix.
+func Doctor(ctx context.Context,
+	json *bool, // as JSON, for programs
+) error {
+	return failed("doctor", setup.Show(os.Stdout, setup.Check(ctx, setup.Options{Getenv: os.Getenv}), json != nil && *json))
+}
+
+// Setup makes a bare machine able to run everything and says what it does.
+func Setup(ctx context.Context) error {
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	return failed("setup", hybrid.SetUpMachine(ctx, root))
+}
