@@ -159,7 +159,7 @@ func (c *collector) profile(ctx context.Context, folder, name string) (profile, 
 		return nil, err
 	}
 	if len(p) == 0 {
-		return nil, fault.With(fmt.Errorf("the data has no package of %s below %s", c.Module, strings.Join(measured(), ", ")),
+		return nil, fault.With(fmt.Errorf("the data has no package of %s", c.Module),
 			"build with -coverpkg="+c.Module+"/...")
 	}
 	var kept bytes.Buffer

@@ -135,7 +135,7 @@ func TestCollectSaysWhatFailed(t *testing.T) {
 		"merge":        {func(_ *Options, x *tools) { x.fail = "merge " }, "merge coverage data: go tool covdata: exit status 1"},
 		"merged":       {func(_ *Options, x *tools) { x.fail = "coverage.txt" }, "coverage of all services: go tool covdata: exit status 1"},
 		"html":         {func(_ *Options, x *tools) { x.fail = "-html" }, "make the HTML of the coverage: go tool cover: exit status 1"},
-		"other module": {func(o *Options, _ *tools) { o.Module = "m" }, "coverage of gateway: the data has no package of m below api, cmd, pkg"},
+		"other module": {func(o *Options, _ *tools) { o.Module = "m" }, "coverage of gateway: the data has no package of m"},
 		"damage":       {func(_ *Options, x *tools) { x.profile = "x" }, "coverage of gateway: parse the coverage profile: bad mode line: x"},
 	} {
 		t.Run(name, func(t *testing.T) {

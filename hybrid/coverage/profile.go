@@ -10,10 +10,6 @@ import (
 	"golang.org/x/tools/cover"
 )
 
-// measured gives the folders of a repository whose packages count: what is
-// built into services. Tests and the pipeline itself do not.
-func measured() []string { return []string{"api", "cmd", "pkg"} }
-
 // generatedPrefix begins the names of files that generators wrote; nobody tests
 // them for their own sake.
 const generatedPrefix = "zz_generated"
@@ -25,8 +21,8 @@ const maxBlock = 1 << 20
 // profile is a parsed text profile: one entry per file, sorted.
 type profile []*cover.Profile
 
-// parseProfile reads a text profile and keeps what counts: files of the module
-// below the measured folders that nobody generated.
+// parseProfile reads a text profile and keeps what counts: files of the module that
+// nobody generated. It names only what is built into a service, wherever that lies.
 func parseProfile(r io.Reader, module string) (profile, error) {
 	files, err := cover.ParseProfilesFromReader(r)
 	if err != nil {
@@ -44,12 +40,7 @@ func parseProfile(r io.Reader, module string) (profile, error) {
 
 // counts tells whether a file, named by import path, is measured.
 func counts(file, module string) bool {
-	rest, ok := strings.CutPrefix(file, module+"/")
-	if !ok || strings.HasPrefix(path.Base(file), generatedPrefix) {
-		return false
-	}
-	top, _, below := strings.Cut(rest, "/")
-	return below && slices.Contains(measured(), top)
+	return strings.HasPrefix(file, module+"/") && !strings.HasPrefix(path.Base(file), generatedPrefix)
 }
 
 // write writes the profile in Go's text format, files named by import path, so
@@ -76,7 +67,7 @@ func (p profile) packages(module string) []Package {
 	byPath := map[string]*Package{}
 	var paths []string
 	for _, f := range p {
-		dir := strings.TrimPrefix(path.Dir(f.FileName), module+"/")
+		dir := path.Dir(strings.TrimPrefix(f.FileName, module+"/"))
 		pkg := byPath[dir]
 		if pkg == nil {
 			pkg = &Package{Path: dir}

@@ -18,8 +18,7 @@ example.com/shop/cmd/gateway/main.go:1.1,2.2 4 1
 example.com/shop/cmd/gateway/main.go:3.1,4.2 4 0
 example.com/shop/api/v1/zz_generated.deepcopy.go:1.1,2.2 90 0
 example.com/shop/api/v1/types.go:1.1,2.2 1 1
-example.com/shop/hybrid/h.go:1.1,2.2 50 0
-example.com/shop/pkg.go:1.1,2.2 50 0
+example.com/other/h.go:1.1,2.2 50 0
 example.com/shopping/pkg/x.go:1.1,2.2 50 0
 /src/pkg/gateway/g.go:1.1,2.2 50 0
 `
@@ -41,6 +40,19 @@ func samplePackages() []Package {
 		{"pkg/gateway", Count{4, 4, 100}},
 		{"pkg/gateway/server", Count{6, 6, 100}},
 		{"pkg/gatewayother", Count{2, 0, 0}},
+	}
+}
+
+// A service lies where its repository likes.
+func TestEveryFolderOfTheModuleCounts(t *testing.T) {
+	const text = "mode: set\nexample.com/shop/main.go:1.1,2.2 1 1\nexample.com/shop/internal/cart/c.go:1.1,2.2 2 1\n"
+	p, err := parseProfile(strings.NewReader(text), "example.com/shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Package{{".", Count{1, 1, 100}}, {"internal/cart", Count{2, 2, 100}}}
+	if got := p.packages("example.com/shop"); !reflect.DeepEqual(got, want) {
+		t.Errorf("packages %+v\nwant %+v", got, want)
 	}
 }
 

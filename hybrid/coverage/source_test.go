@@ -15,7 +15,7 @@ func TestSourcesTellWhatRan(t *testing.T) {
 	for name, content := range map[string]string{
 		"pkg/a/a.go": source,
 		"coverage.txt": "mode: atomic\nexample.com/shop/pkg/a/a.go:3.20,4.7 1 3\nexample.com/shop/pkg/a/a.go:4.7,6.3 1 0\n" +
-			"example.com/shop/pkg/a/a.go:7.2,900.10 1 3\nexample.com/shop/test/x.go:1.1,2.2 9 0\n",
+			"example.com/shop/pkg/a/a.go:7.2,900.10 1 3\nexample.com/other/x.go:1.1,2.2 9 0\n",
 	} {
 		file := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
