@@ -1,10 +1,8 @@
 // Package targets owns the mage targets of a repository that declares its suite in a file,
 // hybrid.yaml. A magefile has them all by importing the package:
 //
-//	import (
-//		//mage:import
-//		"github.com/hybrid-e2e/hybrid/targets"
-//	)
+//	//mage:import
+//	import _ "github.com/hybrid-e2e/hybrid/targets"
 //
 // Every exported function is a target, and there is nothing else. What each does follows
 // from the file and from environment variables alone. The phases take the run from its
