@@ -79,7 +79,8 @@ func layers() []layer {
 		// The pipeline's own command is no service.
 		{"cmd/hybrid", []string{"api", "magefiles", "pkg", "test"}, []string{mage}},
 		{"cmd", []string{"hybrid", "magefiles", "test"}, nil},
-		{"test", []string{"cmd", "magefiles"}, []string{mage}},
+		// Tests of the documentation read the targets, by mage's own parser.
+		{"test", []string{"cmd", "magefiles"}, []string{mage + "/mg", mage + "/sh", mage + "/target"}},
 	}
 }
 

@@ -18,6 +18,15 @@ type Page struct {
 	Headings []string
 	Tables   []Table
 	Blocks   []Block
+	// Code is what stands in the text, tables included, as code.
+	Code []Code
+}
+
+// Code is a piece of code in the text.
+type Code struct {
+	Text string
+	// Line is that in the file, from 1.
+	Line int
 }
 
 // Table is one table. Its texts are as a reader sees them, without marks.
@@ -61,9 +70,10 @@ func parse(source []byte) (Page, error) {
 			page.Headings = append(page.Headings, section)
 		case *extast.Table:
 			page.Tables = append(page.Tables, table(node, source, section))
-			return ast.WalkSkipChildren, nil
 		case *ast.FencedCodeBlock:
 			page.Blocks = append(page.Blocks, block(node, source, section))
+		case *ast.CodeSpan:
+			page.Code = append(page.Code, inline(node, source))
 		}
 		return ast.WalkContinue, nil
 	})
@@ -95,6 +105,14 @@ func block(node *ast.FencedCodeBlock, source []byte, section string) Block {
 			found.Line = 1 + strings.Count(string(source[:segment.Start]), "\n")
 		}
 		found.Text += string(segment.Value(source))
+	}
+	return found
+}
+
+func inline(node *ast.CodeSpan, source []byte) Code {
+	found := Code{Text: plain(node, source)}
+	if first, ok := node.FirstChild().(*ast.Text); ok {
+		found.Line = 1 + strings.Count(string(source[:first.Segment.Start]), "\n")
 	}
 	return found
 }

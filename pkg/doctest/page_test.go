@@ -26,6 +26,7 @@ func TestAPage(t *testing.T) {
 			{Section: "Send", Columns: []string{"Name"}, Rows: [][]string{{"x"}}},
 		},
 		Blocks: []Block{{Section: "Send", Language: "sh", Text: "curl x\n\ncurl y\n", Line: 12}},
+		Code:   []Code{{"red", 5}, {"a|b", 6}, {"two", 9}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)

@@ -1,0 +1,104 @@
+package docs
+
+// trial is a command that is quick and changes nothing.
+type trial struct {
+	command string
+	// exits are the codes that it may end with: what it finds on a machine is no mistake of
+	// the page.
+	exits []int
+	// prints is a regular expression for what it prints.
+	prints string
+}
+
+func here() []trial {
+	return []trial{
+		{"go tool mage -l", []int{0}, `(?m)^  e2E:gateway[*]? +tests the Gateway`},
+		{"go tool mage -h soak", []int{0}, `(?s)Usage:.*mage soak <n>.*-keepGoing`},
+		{"mage doctor", []int{0, 1, 3}, `(?m)^(ok|warning|error) +engine `},
+		{"mage status", []int{0}, `there is no cluster|CLUSTER +SUITE`},
+		{"mage verify", []int{0}, `verify: \d+ rules hold`},
+	}
+}
+
+// row is a command with what holds it: the file has the text.
+type row struct{ command, file, text string }
+
+const (
+	workflow  = ".github/workflows/e2e.yml"
+	adoptTest = "test/chaos/adopt_test.go"
+)
+
+// elsewhere are the commands that tests and steps of CI execute; those of adoptTest in the
+// repository of the example, with its names.
+func elsewhere() []row {
+	return []row{
+		{"go run magefile.go setup e2e:gateway", workflow, "run: go run magefile.go setup e2e:gateway"},
+		{"go run magefile.go setup test", ".ci/run", "go run magefile.go setup test e2e:gateway"},
+		{"mage e2e:gateway", workflow, "run: go run magefile.go setup e2e:gateway"},
+		{"go tool mage setup e2e", adoptTest, `"e2e"`},
+		{
+			"go mod edit -require=github.com/hybrid-e2e/hybrid@v0.0.0 -replace=github.com/hybrid-e2e/hybrid=../hybrid",
+			adoptTest, `"go", "mod", "edit", "-require="+module+"@v0.0.0", "-replace="`,
+		},
+		{"mage deploy", adoptTest, `"mage deploy"`},
+		{"KEEP_CLUSTER=1 mage e2e:gateway", adoptTest, `"KEEP_CLUSTER=1 FOCUS='greets' mage e2e"`},
+		{"KEEP_CLUSTER=1 FOCUS='Replay' mage e2e:gateway", adoptTest, `"KEEP_CLUSTER=1 FOCUS='greets' mage e2e"`},
+		{"KEEP_CLUSTER=1 LABELS='replay || deduplication' mage e2e:gateway", adoptTest, `"KEEP_CLUSTER=1 LABELS='smoke || slow' mage e2e"`},
+		{
+			"HYBRID_ENVIRONMENT=$PWD/_artifacts/latest/environment.json go tool ginkgo --focus 'Replay' ./test/e2e/gateway",
+			adoptTest, `"HYBRID_ENVIRONMENT=$PWD/_artifacts/latest/environment.json go tool ginkgo --focus 'greets' ./specs"`,
+		},
+		{"KUBECONFIG=$PWD/.hybrid/gateway/kubeconfig kubectl get pods -A", adoptTest, `"KUBECONFIG=$PWD/.hybrid/greeter/kubeconfig kubectl get pods -A"`},
+		{
+			`jq -r '.phases[] | .name as $p | .tasks[] | [.end-.start, $p, .name, .outcome] | @tsv' _artifacts/latest/timeline.json | sort -rn | head`,
+			adoptTest, "`jq -r '.phases[] | .name as $p | .tasks[] | [.end-.start, $p, .name, .outcome] | @tsv' _artifacts/latest/timeline.json | sort -rn | head`",
+		},
+	}
+}
+
+// byPeople are the commands that nothing starts by itself: measurements, which take minutes
+// to hours, and questions to a cluster that somebody operates. The text is what they rely on.
+func byPeople() []row {
+	const gateway, datastorage = "manifests/gateway/deployment.yaml", "manifests/datastorage/deployment.yaml"
+	return []row{
+		{"mage bench:gateway", "magefiles/bench.go", "bench.Gateway(ctx)"},
+		{"KEEP_CLUSTER=1 mage bench:gateway", "magefiles/bench.go", "bench.Gateway(ctx)"},
+		{"KEEP_CLUSTER=1 BENCH_SOAK=10m mage bench:gateway", "magefiles/bench.go", "bench.Gateway(ctx)"},
+		{"mage soak 10", "hybrid/soak/soak_test.go", `Args: []string{"mage", "e2e:suite", "shop"}`},
+		{"mage soak 10 -keepgoing", "hybrid/soak/soak_test.go", "KeepGoing"},
+		{"mage chaos", "test/infrastructure/chaos.go", `"-tags=chaos"`},
+		{"RUN=TestStops/deploy mage chaos", "test/chaos/stops_test.go", "func TestStops("},
+		{
+			`docker image inspect --format '{{index .Config.Labels "io.hybrid.stand-in"}}' hybrid.local/base/redis:KEY`,
+			"hybrid/offline/images.go", `"io.hybrid.stand-in"`,
+		},
+		{
+			`kubectl -n kubernaut-system logs -l app.kubernetes.io/name=gateway --tail=-1 | jq -c 'select(.request_id == "5f0c9a52-1d3e-4b7a-9c55-2f6f0c1e8d34")'`,
+			gateway, "app.kubernetes.io/name: gateway",
+		},
+		{
+			`kubectl -n kubernaut-system logs -l app.kubernetes.io/name=datastorage --tail=-1 | jq -c 'select(.level != "INFO")'`,
+			datastorage, "app.kubernetes.io/name: datastorage",
+		},
+		{
+			`kubectl -n kubernaut-system exec deploy/redis -- sh -c 'REDISCLI_AUTH=$(cat /etc/secrets/redis/password) redis-cli XRANGE audit:dead - + COUNT 10'`,
+			"manifests/redis/deployment.yaml", "/etc/secrets/redis",
+		},
+		{
+			"kubectl create clusterrolebinding sender --clusterrole=gateway-signal-source --serviceaccount=default:sender",
+			"manifests/gateway/rbac.yaml", "name: gateway-signal-source",
+		},
+		{"TOKEN=$(kubectl create token sender)", "docs/gateway/api.md", "--serviceaccount=default:sender"},
+	}
+}
+
+// requests names the test that sends the requests in a page's blocks in sh.
+func requests(page string) string {
+	switch page {
+	case "docs/gateway/api.md":
+		return "pkg/gateway/server/docs_api_test.go"
+	case "docs/datastorage/api.md":
+		return "pkg/datastorage/server/docs_test.go"
+	}
+	return ""
+}
