@@ -26,6 +26,8 @@ type row struct{ command, file, text string }
 const (
 	workflow  = ".github/workflows/e2e.yml"
 	adoptTest = "test/chaos/adopt_test.go"
+
+	scaffoldTest = "test/scaffold/cluster_test.go"
 )
 
 // elsewhere are the commands that tests and steps of CI execute; those of adoptTest in the
@@ -34,6 +36,10 @@ func elsewhere() []row {
 	return []row{
 		{"go run magefile.go setup e2e:gateway", workflow, "run: go run magefile.go setup e2e:gateway"},
 		{"go run magefile.go setup test", ".ci/run", "go run magefile.go setup test e2e:gateway"},
+		{"go tool mage new:suite orders", scaffoldTest, `{{service}, {controller, "-controller"}}`},
+		{"go tool mage new:suite labeller -controller", scaffoldTest, `{{service}, {controller, "-controller"}}`},
+		{"go tool mage e2e:orders", scaffoldTest, `"e2e:"+args[0]`},
+		{"go run github.com/hybrid-e2e/hybrid/cmd/hybrid verify ../shop", "cmd/hybrid/main_test.go", `"verify", good`},
 		{"mage e2e:gateway", workflow, "run: go run magefile.go setup e2e:gateway"},
 		{"go tool mage setup e2e", adoptTest, `"e2e"`},
 		{
