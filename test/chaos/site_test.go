@@ -164,13 +164,8 @@ func references(t *testing.T, repository string) []string {
 // that start with them: those that were not there before.
 func (s *site) forget(t *testing.T, before []string) {
 	t.Helper()
-	removeImages(t, append(references(t, load.PreloadedName), references(t, image.Registry+"/"+s.ImagePrefix()+"-*")...), before)
-}
-
-// removeImages removes images by their references, those not that were there before.
-func removeImages(t *testing.T, refs, before []string) {
-	t.Helper()
-	refs = slices.DeleteFunc(refs, func(ref string) bool { return slices.Contains(before, ref) })
+	refs := slices.DeleteFunc(references(t, load.PreloadedName), func(ref string) bool { return slices.Contains(before, ref) })
+	refs = append(refs, references(t, image.Registry+"/"+s.ImagePrefix()+"-*")...)
 	if len(refs) == 0 {
 		return
 	}

@@ -218,7 +218,7 @@ func named(p page) map[string]int {
 			// "A_B, _C" stands for A_B and A_C.
 			first, rest, _ := strings.Cut(cell, ", _")
 			all[first] = 0
-			for _, end := range strings.Split(rest, ", ") {
+			for end := range strings.SplitSeq(rest, ", ") {
 				if end != "" {
 					all[first[:strings.LastIndex(first, "_")+1]+strings.TrimPrefix(end, "_")] = 0
 				}

@@ -19,7 +19,7 @@ func TestGreeter(t *testing.T) {
 }
 
 var _ = Describe("The greeter", func() {
-	It("greets whom the path names", func(ctx SpecContext) {
+	It("greets whom the path names", Label("smoke"), func(ctx SpecContext) {
 		environment, err := hybrid.LoadEnvironment(os.Getenv(hybrid.EnvironmentVariable))
 		Expect(err).NotTo(HaveOccurred())
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, environment.Endpoints["greeter"]+"/hello/ada", http.NoBody)
