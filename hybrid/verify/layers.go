@@ -79,8 +79,7 @@ func layers() []layer {
 		// The pipeline's own command is no service.
 		{"cmd/hybrid", []string{"api", "magefiles", "pkg", "test"}, []string{mage}},
 		{"cmd", []string{"hybrid", "magefiles", "test"}, nil},
-		// Tests of the documentation read the targets, by mage's own parser.
-		{"test", []string{"cmd", "magefiles"}, []string{mage + "/mg", mage + "/sh", mage + "/target"}},
+		{"test", []string{"cmd", "magefiles"}, []string{mage}},
 	}
 }
 

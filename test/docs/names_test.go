@@ -7,13 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/magefile/mage/parse"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -29,7 +27,7 @@ func mageOptions() map[string]int {
 func TestEveryTargetExists(t *testing.T) {
 	ours, theirs := targets(t, "magefiles"), targets(t, "targets")
 	// The suites that docs/how-to/add-a-suite.md adds.
-	ours["e2e:shop"], ours["e2e:orders"], ours["e2e:labeller"] = &parse.Function{}, &parse.Function{}, &parse.Function{}
+	ours["e2e:shop"], ours["e2e:orders"], ours["e2e:labeller"] = target{}, target{}, target{}
 	seen := 0
 	for _, p := range pages(t) {
 		all := ours
@@ -96,36 +94,8 @@ func invocations(t *testing.T, text string) [][]string {
 	return found
 }
 
-// targets are those of a folder, by their names in small letters.
-func targets(t *testing.T, folder string) map[string]*parse.Function {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, file := range files {
-		if !strings.HasSuffix(file, "_test.go") {
-			names = append(names, filepath.Base(file))
-		}
-	}
-	info, err := parse.Package(filepath.Join(root, folder), names, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]*parse.Function{}
-	for _, f := range info.Funcs {
-		name := f.Name
-		if f.Receiver != "" {
-			name = f.Receiver + ":" + name
-		}
-		all[strings.ToLower(name)] = f
-	}
-	return all
-}
-
 // check says what is wrong with the arguments of mage, or "".
-func check(all map[string]*parse.Function, arguments []string) string {
+func check(all map[string]target, arguments []string) string {
 	for len(arguments) > 0 {
 		name := arguments[0]
 		arguments = arguments[1:]
@@ -138,9 +108,9 @@ func check(all map[string]*parse.Function, arguments []string) string {
 			return "there is no target " + name
 		}
 		options := map[string]bool{}
-		for _, a := range f.Args {
-			if a.Optional {
-				options["-"+strings.ToLower(a.Name)] = true
+		for _, a := range f.arguments {
+			if a.optional {
+				options["-"+strings.ToLower(a.name)] = true
 			} else if len(arguments) > 0 {
 				arguments = arguments[1:]
 			}
