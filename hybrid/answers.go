@@ -24,7 +24,7 @@ func (p *Pipeline) environmentFile() string { return filepath.Join(p.dir, "envir
 func (p *Pipeline) environment() Environment {
 	env := Environment{
 		Run: p.run, Suite: p.suite.Name, Kubeconfig: p.cluster.Kubeconfig, Namespace: p.suite.Namespace,
-		Artifacts: p.dir, Coverage: !p.o.Plain, Endpoints: map[string]string{}, Images: map[string]string{},
+		Artifacts: p.dir, Kept: p.cluster.Kept(), Coverage: !p.o.Plain, Endpoints: map[string]string{}, Images: map[string]string{},
 	}
 	for _, port := range p.cluster.Ports() {
 		env.Endpoints[port.Name] = fmt.Sprintf("http://127.0.0.1:%d", port.Host)

@@ -24,6 +24,8 @@ type Environment struct {
 	Namespace string `json:"namespace"`
 	// Artifacts is the absolute path of the run's folder.
 	Artifacts string `json:"artifacts"`
+	// Kept says that the cluster outlives the run: specs remove what they have made.
+	Kept bool `json:"kept"`
 	// Coverage says that the services are instrumented.
 	Coverage bool `json:"coverage"`
 	// Endpoints maps endpoint names to base URLs on 127.0.0.1.

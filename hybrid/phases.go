@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
@@ -49,19 +50,34 @@ func (p *Pipeline) Build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	binary := filepath.Join(p.state, p.suite.Name+".test")
-	tasks = append(tasks, task.Task{Name: "specs." + p.suite.Name, Run: func(ctx context.Context, h *task.Handle) error {
-		_, err := p.o.Runner.Run(ctx, command.Command{
-			Args: []string{"go", "test", "-c", "-o", binary, p.suite.Specs}, Dir: p.o.Root, Log: h,
-		})
-		return fault.With(err, "mend the specs, then mage build")
+	var binaries []string
+	tasks = append(tasks, task.Task{Name: "specs." + p.suite.Name, Run: func(ctx context.Context, h *task.Handle) (err error) {
+		binaries, err = p.compileSpecs(ctx, h)
+		return err
 	}})
 	tasks = append(tasks, p.preload(plans)...)
 	if err := p.group(report.PhaseBuild, buildLimit()).Run(ctx, tasks...); err != nil {
 		return err
 	}
-	p.plans, p.specs = plans, binary
+	p.plans, p.specs = plans, binaries
 	return nil
+}
+
+// compileSpecs makes a program of each package of specs, in the order in which they run.
+func (p *Pipeline) compileSpecs(ctx context.Context, h *task.Handle) ([]string, error) {
+	var binaries []string
+	for i, specs := range append([]string{p.suite.Specs}, p.suite.MoreSpecs...) {
+		// Ginkgo names the reports of suites after their folders.
+		binary := filepath.Join(p.state, p.suite.Name+".test")
+		if i > 0 {
+			binary = filepath.Join(p.state, "specs-"+strconv.Itoa(i+1), p.suite.Name+".test")
+		}
+		if _, err := p.o.Runner.Run(ctx, command.Command{Args: []string{"go", "test", "-c", "-o", binary, specs}, Dir: p.o.Root, Log: h}); err != nil {
+			return nil, fault.With(err, "mend the specs, then mage build")
+		}
+		binaries = append(binaries, binary)
+	}
+	return binaries, nil
 }
 
 // preload decides the node image of the cluster: one that starts with the images,

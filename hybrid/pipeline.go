@@ -50,7 +50,7 @@ type Pipeline struct {
 	images   *offline.Images
 	node     string // The node image of the cluster.
 	plans    []image.Plan
-	specs    string
+	specs    []string // The programs with the specs.
 	cluster  *cluster.Cluster
 	deployer *deploy.Deployer
 	env      *Environment

@@ -137,8 +137,11 @@ func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
 	if p.o.Labels != "" {
 		args = append(args, "--label-filter="+p.o.Labels)
 	}
+	if len(p.specs) > 1 {
+		args = append(args, "--keep-going")
+	}
 	_, runErr := p.o.Runner.Run(ctx, command.Command{
-		Args: append(args, p.specs), Dir: p.o.Root, Env: []string{EnvironmentVariable + "=" + p.environmentFile()}, Log: h,
+		Args: append(args, p.specs...), Dir: p.o.Root, Env: []string{EnvironmentVariable + "=" + p.environmentFile()}, Log: h,
 	})
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

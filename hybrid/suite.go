@@ -35,6 +35,9 @@ type Suite struct {
 	Spare []Endpoint `json:"spare,omitempty"`
 	// Specs is the Ginkgo package, such as "./test/e2e/gateway".
 	Specs string `json:"specs"`
+	// MoreSpecs are further Ginkgo packages, which run after Specs in the same
+	// environment; Join fills it.
+	MoreSpecs []string `json:"moreSpecs,omitempty"`
 	// ExtraProcs is how many processes run the specs beside one for each processor;
 	// zero means 1. Specs that mostly wait are done sooner with more. The option
 	// Procs overrides it.
@@ -132,6 +135,9 @@ func (s Suite) Validate(root string) error {
 		ports[e.NodePort] = e.Name
 	}
 	v.path("specs", s.Specs)
+	for _, specs := range s.MoreSpecs {
+		v.path("specs", specs)
+	}
 	return errors.Join(v.errs...)
 }
 

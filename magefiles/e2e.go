@@ -25,6 +25,13 @@ func (E2E) DataStorage(ctx context.Context) error {
 	return failed("e2e:datastorage", infrastructure.EndToEnd(ctx, "datastorage"))
 }
 
+// All tests every suite; those that can share an environment have one cluster together.
+//
+// Example: mage e2e:all
+func (E2E) All(ctx context.Context) error {
+	return failed("e2e:all", infrastructure.EndToEndShared(ctx))
+}
+
 // Suite tests the suite of the given name, as declared in test/infrastructure.
 //
 // Example: mage e2e:suite gateway

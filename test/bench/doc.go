@@ -1,4 +1,4 @@
 // Package bench owns the measurement of the running Gateway: what is sent to it,
 // what is read from the cluster meanwhile, the targets, and the verdict. It talks
-// to the real system through its NodePorts on 127.0.0.1 and to nothing else.
+// to the real system through its NodePorts and to nothing else.
 package bench

@@ -51,9 +51,11 @@ func measure(ctx context.Context, env hybrid.Environment, o Options, out io.Writ
 	if err != nil {
 		return err
 	}
+	base := s.direct(ctx, infrastructure.PortGateway, env.Endpoints[infrastructure.EndpointGateway])
+	fmt.Fprintf(out, "  loads are sent to %s\n", base)
 	m := &measurement{
 		system: s, options: o, tenant: t, out: out,
-		sender: sender{base: env.Endpoints[infrastructure.EndpointGateway], token: t.token, namespace: t.namespace.Name, now: time.Now, problems: o.Problems},
+		sender: sender{base: base, token: t.token, namespace: t.namespace.Name, now: time.Now, problems: o.Problems},
 		report: Report{
 			Run: env.Run, Started: time.Now().UTC(), Command: o.command(), Image: env.Images["gateway"],
 			Machine:  Machine{Processors: runtime.NumCPU(), Load: load},

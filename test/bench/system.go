@@ -35,8 +35,9 @@ type system struct {
 	kube      client.Client
 	clientset kubernetes.Interface
 	http      *http.Client
-	// node is the one that runs everything.
-	node string
+	// node is the one that runs everything, address where it is reached inside the
+	// cluster.
+	node, address string
 }
 
 // connect makes the clients for the cluster and endpoints of env.

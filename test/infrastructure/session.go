@@ -85,6 +85,18 @@ func EndToEnd(ctx context.Context, name string) error {
 // EndToEndAll runs every suite, one after the other, also when one fails, until it is
 // stopped, and adds their results to those of the unit tests.
 func EndToEndAll(ctx context.Context) error {
+	return endToEnd(ctx, All(), func(artifacts string) error {
+		return addResults(filepath.Join(artifacts, resultsFile), filepath.Join(artifacts, "latest", "junit.xml"))
+	})
+}
+
+// EndToEndShared runs every suite, and makes one cluster for all that can share one.
+func EndToEndShared(ctx context.Context) error {
+	return endToEnd(ctx, hybrid.Shared("all", All()...), func(string) error { return nil })
+}
+
+// endToEnd calls tested with the folder of artifacts after each suite that came to a run.
+func endToEnd(ctx context.Context, suites []hybrid.Suite, tested func(artifacts string) error) error {
 	ctx, stop := hybrid.Stoppable(ctx)
 	defer stop()
 	_, o, err := prepare(defaultSuite)
@@ -92,15 +104,15 @@ func EndToEndAll(ctx context.Context) error {
 		return tell(err)
 	}
 	var errs []error
-	for _, suite := range All() {
+	for _, suite := range suites {
 		if ctx.Err() != nil {
 			break
 		}
 		latest := filepath.Join(o.ArtifactsFolder(), "latest")
 		before, _ := os.Readlink(latest) // Nothing in a fresh checkout.
-		errs = append(errs, EndToEnd(ctx, suite.Name))
+		errs = append(errs, hybrid.EndToEnd(ctx, suite, o))
 		if after, _ := os.Readlink(latest); after != before {
-			errs = append(errs, tell(addResults(filepath.Join(o.ArtifactsFolder(), resultsFile), filepath.Join(latest, "junit.xml"))))
+			errs = append(errs, tell(tested(o.ArtifactsFolder())))
 		}
 	}
 	return errors.Join(errs...)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hybrid-e2e/hybrid/hybrid/verify"
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+	"github.com/hybrid-e2e/hybrid/test/sample"
 	"github.com/hybrid-e2e/hybrid/test/scaffold"
 )
 
@@ -42,19 +43,8 @@ func command(t *testing.T, dir string, args ...string) string {
 func newCopy(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	names := command(t, root, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	for name := range strings.SplitSeq(strings.TrimSuffix(names, "\x00"), "\x00") {
-		info, err := os.Stat(filepath.Join(root, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // It is deleted, which git does not know yet.
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, dir, name, []byte(read(t, root, name)))
-		if err := os.Chmod(filepath.Join(dir, name), info.Mode()); err != nil {
-			t.Fatal(err)
-		}
+	if err := sample.Copy(t.Context(), root, dir); err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }

@@ -27,9 +27,13 @@ func (b *Bed) Namespace(ctx context.Context) string {
 	return ns.Name
 }
 
-// DeleteNamespaces deletes the namespaces of all specs without waiting for their
-// end.
+// DeleteNamespaces deletes the namespaces of all specs without waiting for their end. In
+// a cluster that is deleted anyway it does nothing: the next suite in it would be slowed
+// down for half a minute.
 func (b *Bed) DeleteNamespaces(ctx context.Context) error {
+	if !b.Env.Kept {
+		return nil
+	}
 	var all corev1.NamespaceList
 	if err := b.Kube.List(ctx, &all, client.HasLabels{specLabel}); err != nil {
 		return fmt.Errorf("list the namespaces of the specs: %w", err)

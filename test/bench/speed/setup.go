@@ -6,16 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid"
-	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
+	"github.com/hybrid-e2e/hybrid/test/sample"
 )
 
 // The parts of a set-up.
@@ -110,50 +108,16 @@ func (s *stage) compareSetups(ctx context.Context, checkout, scenario string) (c
 		Side{Name: "e2e-framework", Run: framework.envFuncs}, Side{Name: "mage", Run: ours.pipeline})
 }
 
-// checkout copies what git knows of the repository, so that a change of a line is
-// nobody's but ours.
+// checkout copies the repository, so that a change of a line is nobody's but ours.
 func (s *stage) checkout(ctx context.Context) (dir string, remove func() error, err error) {
-	out, err := command.Exec{}.Run(ctx, command.Command{
-		Args: []string{"git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"}, Dir: s.root, Log: s.log,
-	})
-	if err != nil {
-		return "", nil, fmt.Errorf("list the files of the repository: %w", err)
-	}
 	if dir, err = os.MkdirTemp(s.state, "checkout-"); err != nil {
 		return "", nil, err
 	}
 	remove = func() error { return os.RemoveAll(dir) }
-	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
-		if err := copyFile(filepath.Join(s.root, name), filepath.Join(dir, name)); err != nil {
-			return "", nil, errors.Join(fmt.Errorf("copy the repository: %w", err), remove())
-		}
+	if err := sample.Copy(ctx, s.root, dir); err != nil {
+		return "", nil, errors.Join(err, remove())
 	}
 	return dir, remove, nil
-}
-
-func copyFile(from, to string) error {
-	info, err := os.Lstat(from)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // It is deleted, and git has not been told yet.
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	if info.Mode()&os.ModeSymlink != 0 {
-		target, err := os.Readlink(from)
-		if err != nil {
-			return err
-		}
-		return os.Symlink(target, to)
-	}
-	content, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, content, info.Mode().Perm()) //nolint:gosec // The path is one that git lists.
 }
 
 // laps measures the parts that follow each other.
