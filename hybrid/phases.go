@@ -14,6 +14,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
 	"github.com/hybrid-e2e/hybrid/hybrid/load"
@@ -30,10 +31,7 @@ const baseLimit = 3
 // Build makes every image that does not exist under its content key, bases
 // first, and compiles the specs. It creates no cluster. It may be called again.
 func (p *Pipeline) Build(ctx context.Context) error {
-	bases, err := offline.Tasks(ctx, offline.Options{
-		Root: cmp.Or(p.o.StandIns, p.o.Root), Engine: p.engine, Runner: p.o.Runner, Source: p.images.Source, Transport: p.o.Transport,
-		Mark: p.leftover.Mark(), PullTimeout: p.o.PullTimeout,
-	}, p.images)
+	bases, err := offline.Tasks(ctx, p.o.offline(p.engine, p.images.Source, p.leftover.Mark()), p.images)
 	if err != nil {
 		return err
 	}
@@ -61,6 +59,14 @@ func (p *Pipeline) Build(ctx context.Context) error {
 	}
 	p.plans, p.specs = plans, binaries
 	return nil
+}
+
+// offline are the options for base images and the node image.
+func (o Options) offline(e *engine.Engine, source offline.Source, mark string) offline.Options {
+	return offline.Options{
+		Root: cmp.Or(o.StandIns, o.Root), Engine: e, Runner: o.Runner, Source: source, Transport: o.Transport,
+		Mark: mark, PullTimeout: o.PullTimeout,
+	}
 }
 
 // compileSpecs makes a program of each package of specs, in the order in which they run.
