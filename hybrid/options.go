@@ -14,6 +14,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
 	"github.com/hybrid-e2e/hybrid/hybrid/offline"
+	"github.com/hybrid-e2e/hybrid/hybrid/shard"
 )
 
 // Options are the settings of one run. OptionsFrom reads them from environment
@@ -55,6 +56,11 @@ type Options struct {
 	// Focus and Labels select specs (FOCUS, LABELS), as ginkgo's --focus and
 	// --label-filter do.
 	Focus, Labels string
+	// Shard is the part of these specs that is run (SHARD); zero means all.
+	Shard shard.Part
+	// ShardTimes is the file with how long specs take, by which they are divided
+	// (SHARD_TIMES); empty takes what earlier runs in Artifacts measured.
+	ShardTimes string
 	// Procs is the number of parallel spec processes (PROCS); zero means one for
 	// each processor and those that the suite declares in ExtraProcs, since specs
 	// wait for the cluster most of their time.
@@ -109,6 +115,7 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 		Workers:      r.number("WORKERS", 0, 0, 9),
 		Focus:        getenv("FOCUS"),
 		Labels:       getenv("LABELS"),
+		ShardTimes:   getenv("SHARD_TIMES"),
 		Procs:        r.number("PROCS", 0, 0, 256),
 		BuildTimeout: r.duration("BUILD_TIMEOUT", image.DefaultTimeout),
 		PullTimeout:  r.duration("PULL_TIMEOUT", offline.DefaultPullTimeout),
@@ -121,6 +128,9 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 		r.errs = append(r.errs, err)
 	}
 	o.Epoch = epoch
+	if o.Shard, err = shard.Parse(getenv("SHARD")); err != nil {
+		r.errs = append(r.errs, fmt.Errorf("SHARD: %w", err))
+	}
 	return o, fault.With(errors.Join(r.errs...), "mend the environment variables named above")
 }
 

@@ -81,6 +81,15 @@ func (p *Pipeline) pageImages(ctx context.Context, timeline report.Timeline) []p
 	return images
 }
 
+// commit is what git says of the sources; empty where they are in no repository.
+func (p *Pipeline) commit(ctx context.Context) string {
+	out, err := p.o.Runner.Run(ctx, command.Command{Args: []string{"git", "describe", "--always", "--dirty", "--abbrev=12"}, Dir: p.o.Root})
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // facts are what runs differ in, beside the code.
 func (p *Pipeline) facts(ctx context.Context) []page.Fact {
 	var facts []page.Fact
@@ -89,9 +98,7 @@ func (p *Pipeline) facts(ctx context.Context) []page.Fact {
 			facts = append(facts, page.Fact{Name: name, Value: value})
 		}
 	}
-	if out, err := p.o.Runner.Run(ctx, command.Command{Args: []string{"git", "describe", "--always", "--dirty", "--abbrev=12"}, Dir: p.o.Root}); err == nil {
-		add("commit", string(out))
-	}
+	add("commit", p.commit(ctx))
 	if p.engine != nil {
 		add("engine", p.engine.Kind+" "+p.engine.Version)
 	}
@@ -109,6 +116,7 @@ func (p *Pipeline) facts(ctx context.Context) []page.Fact {
 	add("nodes", strconv.Itoa(1+p.o.Workers))
 	add("FOCUS", p.o.Focus)
 	add("LABELS", p.o.Labels)
+	add("SHARD", p.o.Shard.String())
 	if p.o.Plain {
 		add("coverage", "not measured (COVERAGE=0)")
 	}

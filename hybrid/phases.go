@@ -53,7 +53,7 @@ func (p *Pipeline) Build(ctx context.Context) error {
 		binaries, err = p.compileSpecs(ctx, h)
 		return err
 	}})
-	tasks = append(tasks, p.preload(plans)...)
+	tasks = append(append(tasks, p.dividing(p.o.Shard.Of, &binaries)...), p.preload(plans)...)
 	if err := p.group(report.PhaseBuild, buildLimit()).Run(ctx, tasks...); err != nil {
 		return err
 	}
@@ -152,6 +152,14 @@ func (p *Pipeline) imageOptions() image.Options {
 	return o
 }
 
+// clusterOf is what the cluster is called after: the suite, and the shard if the run is one.
+func (p *Pipeline) clusterOf() string {
+	if part := p.o.Shard.Name(); part != "" {
+		return p.suite.Name + "-" + part
+	}
+	return p.suite.Name
+}
+
 // Cluster makes or reuses the cluster, proves that it works and applies the
 // suite's namespaces and CRDs. It refuses to start before Build has ended.
 func (p *Pipeline) Cluster(ctx context.Context) error {
@@ -163,7 +171,7 @@ func (p *Pipeline) Cluster(ctx context.Context) error {
 		return fmt.Errorf("create the folder for coverage data: %w", err)
 	}
 	config := cluster.Config{
-		Name: cluster.Name(p.suite.Name, p.o.Root), NodeImage: p.node, Workers: p.o.Workers,
+		Name: cluster.Name(p.clusterOf(), p.o.Root), NodeImage: p.node, Workers: p.o.Workers,
 		CoverData: p.rawCoverage(), Ports: p.ports(),
 	}
 	return p.group(report.PhaseCluster, 0).Run(ctx,

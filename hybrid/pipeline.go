@@ -50,7 +50,8 @@ type Pipeline struct {
 	images   *offline.Images
 	node     string // The node image of the cluster.
 	plans    []image.Plan
-	specs    []string // The programs with the specs.
+	specs    []string  // The programs with the specs.
+	division *division // Nil when the run has all specs.
 	cluster  *cluster.Cluster
 	deployer *deploy.Deployer
 	env      *Environment
@@ -82,6 +83,9 @@ func Open(ctx context.Context, suite Suite, o Options) (*Pipeline, error) {
 		started: started,
 		run:     started.UTC().Format("20060102-150405") + "-" + suite.Name,
 		state:   filepath.Join(o.Root, cluster.StateFolder, suite.Name),
+	}
+	if part := o.Shard.Name(); part != "" {
+		p.run, p.state = p.run+"-"+part, filepath.Join(p.state, part)
 	}
 	p.usual = report.UsualOf(report.Recent(o.Artifacts, suite.Name), usualRuns)
 	p.printer = p.newPrinter()

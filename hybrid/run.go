@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/report"
 	"github.com/hybrid-e2e/hybrid/hybrid/report/trace"
 	"github.com/hybrid-e2e/hybrid/hybrid/room"
+	"github.com/hybrid-e2e/hybrid/hybrid/shard"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
@@ -129,24 +131,25 @@ func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
 	procs := processes(p.o.Procs, p.suite.ExtraProcs, runtime.NumCPU())
 	args := []string{
 		"go", "tool", "ginkgo", "run", "--no-color", "--procs=" + strconv.Itoa(procs), "--timeout=" + p.o.TestTimeout.String(),
-		"--output-dir=" + p.dir, "--json-report=specs.json", "--junit-report=junit.xml", "--grace-period=5s",
+		"--output-dir=" + p.dir, "--json-report=" + report.SpecsName, "--junit-report=" + report.JUnitName, "--grace-period=5s",
 	}
-	if p.o.Focus != "" {
-		args = append(args, "--focus="+p.o.Focus)
+	focus, err := p.focus()
+	if err == nil {
+		err = p.recordShard(ctx)
 	}
-	if p.o.Labels != "" {
-		args = append(args, "--label-filter="+p.o.Labels)
+	if err != nil {
+		return err
 	}
 	if len(p.specs) > 1 {
 		args = append(args, "--keep-going")
 	}
 	_, runErr := p.o.Runner.Run(ctx, command.Command{
-		Args: append(args, p.specs...), Dir: p.o.Root, Env: []string{EnvironmentVariable + "=" + p.environmentFile()}, Log: h,
+		Args: slices.Concat(args, focus, p.specs), Dir: p.o.Root, Env: []string{EnvironmentVariable + "=" + p.environmentFile()}, Log: h,
 	})
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	specs, err := report.Specs(filepath.Join(p.dir, "specs.json"))
+	specs, err := p.results()
 	if err != nil {
 		return errors.Join(runErr, fault.With(fmt.Errorf("read the specs' report: %w", err), "see "+h.LogFile()))
 	}
@@ -160,6 +163,16 @@ func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
 		return fault.With(errors.New("no spec ran"), "check FOCUS and LABELS")
 	}
 	return nil
+}
+
+// results are those of the specs that the run has.
+func (p *Pipeline) results() (report.Summary, error) {
+	file := filepath.Join(p.dir, report.SpecsName)
+	if p.division == nil {
+		return report.Specs(file)
+	}
+	suites, err := report.Suites(file)
+	return report.Summarise(report.Own(suites, p.division.of(p.o.Shard))), err
 }
 
 // Collect stops the instrumented services gracefully, so that they write their
@@ -185,12 +198,16 @@ func (p *Pipeline) Collect(ctx context.Context) error {
 				Raw: p.rawCoverage(), Out: filepath.Join(p.dir, "coverage"), Module: module, ModuleRoot: p.o.Root,
 				Sources: p.sources(p.start), Log: h,
 			}
-			if p.o.Focus == "" && p.o.Labels == "" && p.summary != nil && p.summary.Failed == 0 {
+			remark := ""
+			switch {
+			case p.o.Shard.Of > 0:
+				remark = "; the floors are judged when the shards are merged"
+			case p.o.Focus == "" && p.o.Labels == "" && p.summary != nil && p.summary.Failed == 0:
 				// A part of the specs, or failed ones, cannot be held to the floors.
 				o.Floors = p.suite.Floors
 			}
 			result, err = coverage.Collect(ctx, p.o.Runner, o)
-			h.Detail("%.1f %% of statements", result.Total.Percent)
+			h.Detail("%.1f %% of statements%s", result.Total.Percent, remark)
 			return err
 		}},
 	}
@@ -286,6 +303,11 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 	timeline = p.recorder.Finish(result(ctx, err), err)
 	if saveErr := timeline.Save(p.dir); saveErr != nil {
 		err = errors.Join(err, room.Explain(saveErr, p.places(context.WithoutCancel(ctx))...))
+	}
+	if p.summary != nil {
+		if err := report.Measured(p.o.Artifacts, p.suite.Name).Save(p.dir); err != nil {
+			fmt.Fprintf(p.o.Out, "  there is no %s: %v\n", shard.TimesName, err) // A run is no worse without it.
+		}
 	}
 	p.writePage(ctx, timeline)
 	if trace.Wanted(p.o.Getenv) {

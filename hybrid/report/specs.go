@@ -64,6 +64,11 @@ func ParseSpecs(b []byte) (Summary, error) {
 	if len(suites) == 0 {
 		return Summary{}, fmt.Errorf("the report has no suite in it")
 	}
+	return Summarise(suites), nil
+}
+
+// Summarise counts what Ginkgo reported.
+func Summarise(suites []types.Report) Summary {
 	s := Summary{Succeeded: true}
 	for _, suite := range suites {
 		s.Succeeded = s.Succeeded && suite.SuiteSucceeded
@@ -72,12 +77,12 @@ func ParseSpecs(b []byte) (Summary, error) {
 			s.add(spec)
 		}
 	}
-	return s, nil
+	return s
 }
 
 func (s *Summary) add(r types.SpecReport) {
 	failed := r.State.Is(types.SpecStateFailureStates)
-	isSpec := r.LeafNodeType.Is(types.NodeTypeIt)
+	isSpec := isSpec(r)
 	switch {
 	case failed:
 		s.Failed++

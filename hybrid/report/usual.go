@@ -16,8 +16,13 @@ const usualRuns = 5
 // Recent gives the timelines of a suite in a folder of artifacts, the latest first. What
 // cannot be read is left out.
 func Recent(artifacts, suite string) iter.Seq[Timeline] {
+	return recent(artifacts, suite, "*-"+suite)
+}
+
+// recent is Recent for the folders whose name matches a pattern.
+func recent(artifacts, suite, pattern string) iter.Seq[Timeline] {
 	return func(yield func(Timeline) bool) {
-		files, err := filepath.Glob(filepath.Join(escape(artifacts), "*-"+suite, FileName))
+		files, err := filepath.Glob(filepath.Join(escape(artifacts), pattern, FileName))
 		if err != nil {
 			return
 		}

@@ -39,6 +39,7 @@ func elsewhere() []row {
 		{"mage cache:restore images.tar", workflow, `run: go tool mage cache:restore "$RUNNER_TEMP/images.tar"`},
 		{"mage cache:save images.tar", workflow, `run: go tool mage cache:save "$RUNNER_TEMP/images.tar"`},
 		{"go run magefile.go setup test", ".ci/run", "go run magefile.go setup test e2e:gateway"},
+		{"go test -v -run 'Simulat|Example' ./hybrid/shard", ".ci/run", "go run magefile.go setup test"},
 		{"go tool mage new:suite orders", scaffoldTest, `{{service}, {controller, "-controller"}}`},
 		{"go tool mage new:suite labeller -controller", scaffoldTest, `{{service}, {controller, "-controller"}}`},
 		{"go tool mage e2e:orders", scaffoldTest, `"e2e:"+args[0]`},
@@ -113,6 +114,9 @@ func onACluster() map[string][]step {
 	}, "soak": {
 		{"mage soak 10", []string{"FOCUS=Health"}, []int{0}, `10 of 10`},
 		{"mage soak 10 -keepgoing", []string{"FOCUS=Health"}, []int{0}, `10 of 10`},
+	}, "shards": {
+		{"SHARD=2/5 mage e2e:gateway", nil, []int{0}, `shard 2/5: \d+ of \d+ specs`},
+		{"SHARD_TIMES=durations.json SHARD=1/2 mage e2e:gateway", []string{"LABELS=openapi || cors"}, []int{0}, `shard 1/2: \d+ of \d+ specs, divided evenly`},
 	}, "chaos": {
 		{"RUN=TestStops/deploy mage chaos", nil, []int{0}, `artifacts: `},
 		{"mage chaos", []string{"RUN=TestPreflight"}, []int{0}, `artifacts: `},
