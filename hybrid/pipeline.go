@@ -62,6 +62,8 @@ type Pipeline struct {
 	// abandoned says that a step failed on a cluster which an earlier step of this
 	// process made and kept for it.
 	abandoned bool
+	// shards are the timelines of the shards whose reports this run has merged.
+	shards []report.Shard
 	// covered is what Collect came to.
 	covered coverage.Result
 	// evidenced says that the evidence of a failure has been kept.
@@ -75,26 +77,33 @@ const usualRuns = 10
 // before every file, name, port and setting has been found in order. When it
 // fails, the error has been told to o.Out already.
 func Open(ctx context.Context, suite Suite, o Options) (*Pipeline, error) {
-	o = o.withDefaults()
-	started := o.Now()
-	p := &Pipeline{
-		suite:   suite,
-		o:       o,
-		started: started,
-		run:     started.UTC().Format("20060102-150405") + "-" + suite.Name,
-		state:   filepath.Join(o.Root, cluster.StateFolder, suite.Name),
-	}
-	if part := o.Shard.Name(); part != "" {
+	p := newPipeline(suite, o.withDefaults())
+	if part := p.o.Shard.Name(); part != "" {
 		p.run, p.state = p.run+"-"+part, filepath.Join(p.state, part)
 	}
-	p.usual = report.UsualOf(report.Recent(o.Artifacts, suite.Name), usualRuns)
-	p.printer = p.newPrinter()
-	p.dir = filepath.Join(o.Artifacts, p.run)
-	p.recorder = report.NewRecorder(p.run, suite.Name, started)
+	p.begin()
 	if err := p.open(ctx); err != nil {
 		return nil, p.Close(ctx, err)
 	}
 	return p, nil
+}
+
+// newPipeline has the names and folders of a run that begins now.
+func newPipeline(suite Suite, o Options) *Pipeline {
+	started := o.Now()
+	return &Pipeline{
+		suite: suite, o: o, started: started,
+		run:   started.UTC().Format("20060102-150405") + "-" + suite.Name,
+		state: filepath.Join(o.Root, cluster.StateFolder, suite.Name),
+	}
+}
+
+// begin begins to tell and to record, once the run has its name.
+func (p *Pipeline) begin() {
+	p.usual = report.UsualOf(report.Recent(p.o.Artifacts, p.suite.Name), usualRuns)
+	p.printer = p.newPrinter()
+	p.dir = filepath.Join(p.o.Artifacts, p.run)
+	p.recorder = report.NewRecorder(p.run, p.suite.Name, p.started)
 }
 
 func (p *Pipeline) newPrinter() *progress.Printer {

@@ -199,12 +199,10 @@ func (p *Pipeline) Collect(ctx context.Context) error {
 				Sources: p.sources(p.start), Log: h,
 			}
 			remark := ""
-			switch {
-			case p.o.Shard.Of > 0:
+			if p.o.Shard.Of > 0 {
 				remark = "; the floors are judged when the shards are merged"
-			case p.o.Focus == "" && p.o.Labels == "" && p.summary != nil && p.summary.Failed == 0:
-				// A part of the specs, or failed ones, cannot be held to the floors.
-				o.Floors = p.suite.Floors
+			} else {
+				o.Floors = p.floors()
 			}
 			result, err = coverage.Collect(ctx, p.o.Runner, o)
 			h.Detail("%.1f %% of statements%s", result.Total.Percent, remark)
@@ -216,10 +214,24 @@ func (p *Pipeline) Collect(ctx context.Context) error {
 	}
 	err := p.group(report.PhaseCoverage, 0).Run(ctx, tasks...)
 	p.covered = result
-	if len(result.Packages) > 0 {
-		fmt.Fprintf(p.o.Out, "\n%s\n", result.Table())
-	}
+	p.showCovered()
 	return err
+}
+
+// showCovered prints what was covered.
+func (p *Pipeline) showCovered() {
+	if len(p.covered.Packages) > 0 {
+		fmt.Fprintf(p.o.Out, "\n%s\n", p.covered.Table())
+	}
+}
+
+// floors are those that coverage is held to. A part of the specs, or failed ones, cannot be
+// held to any.
+func (p *Pipeline) floors() map[string]float64 {
+	if p.o.Focus == "" && p.o.Labels == "" && p.summary != nil && p.summary.Failed == 0 {
+		return p.suite.Floors
+	}
+	return nil
 }
 
 // module is the path of the repository's Go module.
@@ -300,7 +312,7 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 	err := errors.Join(stopped(ctx, failure), p.teardown(ctx), p.leftover.End())
 	timeline := p.recorder.Snapshot()
 	err = errors.Join(err, timeline.CheckOrder())
-	timeline = p.recorder.Finish(result(ctx, err), err)
+	timeline = p.recorder.Finish(result(ctx, err), err).Join(p.shards...)
 	if saveErr := timeline.Save(p.dir); saveErr != nil {
 		err = errors.Join(err, room.Explain(saveErr, p.places(context.WithoutCancel(ctx))...))
 	}

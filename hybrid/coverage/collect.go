@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
@@ -22,10 +23,14 @@ const (
 	mergedName  = "merged"
 )
 
-// Options says what to collect. All but Floors and Log are mandatory.
+// Options says what to collect. All but Parts, Floors and Log are mandatory,
+// and Raw is without Parts.
 type Options struct {
 	// Raw is the folder below which each service has the folder it wrote to.
 	Raw string
+	// Parts are folders that earlier calls were given as Out: the data of each service is
+	// taken from all of them instead of from Raw.
+	Parts []string
 	// Out is where everything collected and made goes.
 	Out string
 	// Module is the module's path, such as "example.com/shop"; ModuleRoot the
@@ -100,7 +105,12 @@ func newCollector(runner command.Runner, o Options) (*collector, error) {
 		}
 	}
 	// The tools run in ModuleRoot, where relative paths would mean others.
-	for _, p := range []*string{&o.Raw, &o.Out, &o.ModuleRoot} {
+	o.Parts = slices.Clone(o.Parts)
+	paths := []*string{&o.Raw, &o.Out, &o.ModuleRoot}
+	for i := range o.Parts {
+		paths = append(paths, &o.Parts[i])
+	}
+	for _, p := range paths {
 		abs, err := filepath.Abs(*p)
 		if err != nil {
 			return nil, fmt.Errorf("collect coverage: %w", err)
@@ -118,9 +128,15 @@ func (c *collector) fetch() ([]string, error) {
 		errs    []error
 	)
 	for _, s := range c.Sources {
-		names, err := delivered(s.Service, filepath.Join(c.Raw, s.Folder()))
+		data := map[string][]string{}
+		var err error
+		for _, from := range c.from(s) {
+			names, missing := delivered(s.Service, from)
+			data[from] = names
+			err = errors.Join(err, missing)
+		}
 		if err == nil {
-			err = c.copy(s, names)
+			err = c.copy(s, data)
 		}
 		errs = append(errs, err)
 		folders = append(folders, filepath.Join(c.Out, s.Service))
@@ -128,15 +144,39 @@ func (c *collector) fetch() ([]string, error) {
 	return folders, errors.Join(errs...)
 }
 
-// copy replaces the copies of a service's data.
-func (c *collector) copy(s Source, names []string) error {
-	from, to := filepath.Join(c.Raw, s.Folder()), filepath.Join(c.Out, s.Service)
+// from are the folders that have data of a service.
+func (c *collector) from(s Source) []string {
+	if len(c.Parts) == 0 {
+		return []string{filepath.Join(c.Raw, s.Folder())}
+	}
+	folders := make([]string, len(c.Parts))
+	for i, part := range c.Parts {
+		folders[i] = filepath.Join(part, s.Service)
+	}
+	return folders
+}
+
+// copy replaces the copies of a service's data, whose files are named by folder. Counters of
+// one name would be written over; what there is to cover is the same in all parts.
+func (c *collector) copy(s Source, data map[string][]string) error {
+	to := filepath.Join(c.Out, s.Service)
 	if err := emptyFolder(to); err != nil {
 		return fmt.Errorf("coverage of %s: %w", s.Service, err)
 	}
-	if err := copyFiles(from, to, names); err != nil {
-		// The service's user may keep what it writes to itself.
-		return fault.With(fmt.Errorf("coverage of %s: copy its data: %w", s.Service, err), "sudo chmod -R a+rX "+from)
+	counters := map[string]string{}
+	for from, names := range data {
+		for _, name := range names {
+			if other, twice := counters[name]; twice {
+				return fmt.Errorf("coverage of %s: %s is in %s and in %s", s.Service, name, other, from)
+			}
+			if strings.HasPrefix(name, countersPrefix) {
+				counters[name] = from
+			}
+		}
+		if err := copyFiles(from, to, names); err != nil {
+			// The service's user may keep what it writes to itself.
+			return fault.With(fmt.Errorf("coverage of %s: copy its data: %w", s.Service, err), "sudo chmod -R a+rX "+from)
+		}
 	}
 	return nil
 }

@@ -103,6 +103,30 @@ func TestCollectGivesTheResultBesideAViolatedFloor(t *testing.T) {
 	}
 }
 
+func TestCollectMergesParts(t *testing.T) {
+	o := sampleRun(t)
+	o.Sources = o.Sources[:1]
+	o.Parts = []string{filepath.Join(o.Raw, "1of2"), filepath.Join(o.Raw, "2of2")}
+	o.Raw = ""
+	for i, part := range o.Parts {
+		fill(t, filepath.Join(part, "gateway"), "covmeta.gateway", "covcounters.gateway.1."+strings.Repeat("2", i+1))
+	}
+	if _, err := Collect(t.Context(), &tools{profile: sampleProfile}, o); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := list(t, filepath.Join(o.Out, "gateway")), []string{"covcounters.gateway.1.2", "covcounters.gateway.1.22", "covmeta.gateway"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("copied %v, want %v", got, want)
+	}
+	fill(t, filepath.Join(o.Parts[0], "gateway"), "covcounters.gateway.1.22")
+	if _, err := Collect(t.Context(), &tools{profile: sampleProfile}, o); err == nil || !strings.Contains(err.Error(), "coverage of gateway: covcounters.gateway.1.22 is in ") {
+		t.Errorf("counters of one name: %v", err)
+	}
+	o.Parts = append(o.Parts, filepath.Join(t.TempDir(), "3of2"))
+	if _, err := Collect(t.Context(), &tools{profile: sampleProfile}, o); err == nil || !strings.Contains(err.Error(), "coverage of gateway: its folder cannot be read") {
+		t.Errorf("a part without data: %v", err)
+	}
+}
+
 func TestCollectNamesEveryServiceThatDidNotDeliver(t *testing.T) {
 	o := sampleRun(t)
 	gateway, datastorage := filepath.Join(o.Raw, "gateway", "1"), filepath.Join(o.Raw, "datastorage", "2")
@@ -164,8 +188,8 @@ func TestCollectSaysHowToReadDataOfAnotherUser(t *testing.T) {
 	o := sampleRun(t)
 	// A file that is gone fails like one that may not be read, for root as well.
 	c := &collector{Options: o}
-	err := c.copy(Source{"gateway", "1"}, []string{"absent"})
 	from := filepath.Join(o.Raw, "gateway", "1")
+	err := c.copy(Source{"gateway", "1"}, map[string][]string{from: {"absent"}})
 	if want := "coverage of gateway: copy its data: open " + from + "/absent: no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

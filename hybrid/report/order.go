@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // stages gives the order that a run promises: no task of a stage starts before
@@ -27,9 +28,16 @@ type placed struct {
 
 // CheckOrder proves from the recorded times that the phases ran one after the
 // other. Phases that are absent are no violation. When the cluster was made anew, that
-// holds before and after. The error names, for each pair of stages out of order, the
+// holds before and after, and of shards for each with what was done for all. The error names, for each pair of stages out of order, the
 // worst two tasks and their times.
 func (t Timeline) CheckOrder() error {
+	if len(t.Shards) > 0 {
+		var errs []error
+		for _, s := range t.Shards {
+			errs = append(errs, t.of(s).CheckOrder())
+		}
+		return errors.Join(errs...)
+	}
 	if t.Rebuilt == 0 {
 		return t.checkOrder()
 	}
@@ -37,6 +45,15 @@ func (t Timeline) CheckOrder() error {
 		t.only(func(x Task) bool { return x.Start < t.Rebuilt }).checkOrder(),
 		t.only(func(x Task) bool { return x.Start >= t.Rebuilt }).checkOrder(),
 	)
+}
+
+// of is the timeline of one shard: its tasks, and those of none.
+func (t Timeline) of(s Part) Timeline {
+	one := t.only(func(x Task) bool {
+		return !slices.ContainsFunc(t.Shards, func(other Part) bool { return other != s && strings.HasPrefix(x.Name, other.Name+" ") })
+	})
+	one.Shards, one.Rebuilt = nil, s.Rebuilt
+	return one
 }
 
 // only is the timeline with some of its tasks.

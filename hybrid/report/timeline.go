@@ -66,8 +66,17 @@ type Timeline struct {
 	// was not, and RebuiltBecause why.
 	Rebuilt        float64 `json:"rebuilt,omitzero"`
 	RebuiltBecause string  `json:"rebuilt_because,omitempty"`
+	// Shards are those whose timelines are in this one; none when it was one run.
+	Shards []Part `json:"shards,omitempty"`
 	// Error is the failure of the run, empty when there was none.
 	Error string `json:"error,omitempty"`
+}
+
+// Part is a shard whose tasks are in a timeline, under names that begin with the shard's.
+type Part struct {
+	Name string `json:"name"`
+	// Rebuilt is when its cluster was made anew, zero when it was not.
+	Rebuilt float64 `json:"rebuilt,omitzero"`
 }
 
 // Phase is one phase of a run. A phase that was entered again, because the

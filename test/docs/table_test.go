@@ -40,6 +40,7 @@ func elsewhere() []row {
 		{"mage cache:save images.tar", workflow, `run: go tool mage cache:save "$RUNNER_TEMP/images.tar"`},
 		{"go run magefile.go setup test", ".ci/run", "go run magefile.go setup test e2e:gateway"},
 		{"go test -v -run 'Simulat|Example' ./hybrid/shard", ".ci/run", "go run magefile.go setup test"},
+		{"mage report:merge shards", "hybrid/merge_test.go", "MergeReports(t.Context()"},
 		{"go tool mage new:suite orders", scaffoldTest, `{{service}, {controller, "-controller"}}`},
 		{"go tool mage new:suite labeller -controller", scaffoldTest, `{{service}, {controller, "-controller"}}`},
 		{"go tool mage e2e:orders", scaffoldTest, `"e2e:"+args[0]`},

@@ -19,6 +19,9 @@ import (
 // defaultSuite is what the phase targets work on unless SUITE names another.
 const defaultSuite = "gateway"
 
+// sharedSuite is what the suites are called that have one cluster together.
+const sharedSuite = "all"
+
 // Session is the run that the phase targets of one process share. Its zero
 // value is ready; the suite is named by SUITE.
 type Session struct {
@@ -92,7 +95,7 @@ func EndToEndAll(ctx context.Context) error {
 
 // EndToEndShared runs every suite, and makes one cluster for all that can share one.
 func EndToEndShared(ctx context.Context) error {
-	return endToEnd(ctx, hybrid.Shared("all", All()...), func(string) error { return nil })
+	return endToEnd(ctx, hybrid.Shared(sharedSuite, All()...), func(string) error { return nil })
 }
 
 // endToEnd calls tested with the folder of artifacts after each suite that came to a run.
