@@ -53,7 +53,7 @@ func (p *Pipeline) Build(ctx context.Context) error {
 		binaries, err = p.compileSpecs(ctx, h)
 		return err
 	}})
-	tasks = append(append(tasks, p.dividing(p.o.Shard.Of, &binaries)...), p.preload(plans)...)
+	tasks = append(append(tasks, p.dividing(max(p.o.Shard.Of, p.clusters), &binaries)...), p.preload(plans)...)
 	if err := p.group(report.PhaseBuild, buildLimit()).Run(ctx, tasks...); err != nil {
 		return err
 	}

@@ -62,6 +62,11 @@ type Pipeline struct {
 	// abandoned says that a step failed on a cluster which an earlier step of this
 	// process made and kept for it.
 	abandoned bool
+	// clusters is how many shards the run makes a cluster for at the same time; zero when it
+	// is not divided, or has one shard alone.
+	clusters int
+	// processors are those that the specs have; zero means all of the machine.
+	processors int
 	// shards are the timelines of the shards whose reports this run has merged.
 	shards []report.Shard
 	// covered is what Collect came to.

@@ -2,6 +2,7 @@ package hybrid
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
@@ -15,7 +16,7 @@ const meminfo = "/proc/meminfo"
 // checkRoom finds disks and memory that are too small for the run, before anything is
 // built.
 func (p *Pipeline) checkRoom(ctx context.Context, h *task.Handle) error {
-	if err := room.CheckMemory(meminfo); err != nil {
+	if err := errors.Join(room.CheckMemory(meminfo), room.CheckClusters(meminfo, p.clusters)); err != nil {
 		return err
 	}
 	places := p.places(ctx)
@@ -53,5 +54,6 @@ func (p *Pipeline) places(ctx context.Context) []room.Place {
 	if there, err := p.engine.Holds(ctx, image.Registry+"/kindest-node*"); err == nil && there {
 		store.Need = room.Store
 	}
+	store.Need += int64(max(0, p.clusters-1)) * room.ClusterStore
 	return append([]room.Place{store}, places...)
 }

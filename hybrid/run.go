@@ -45,14 +45,20 @@ func EndToEnd(ctx context.Context, suite Suite, o Options) error {
 	}
 	err = p.Build(ctx)
 	if err == nil {
-		err = p.inCluster(ctx)
+		err = p.tested(ctx)
 	}
+	return p.Close(ctx, err)
+}
+
+// tested takes the specs through a cluster, which is made anew once when a node of it fails.
+func (p *Pipeline) tested(ctx context.Context) error {
+	err := p.inCluster(ctx)
 	if cluster.NodeFailed(err) && ctx.Err() == nil {
 		if err = p.forgetCluster(ctx, err); err == nil {
 			err = p.inCluster(ctx)
 		}
 	}
-	return p.Close(ctx, err)
+	return err
 }
 
 // inCluster is what comes after the images, and tells when it failed because of a node.
@@ -128,7 +134,7 @@ func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
 	if err := p.useStart(); err != nil {
 		return err
 	}
-	procs := processes(p.o.Procs, p.suite.ExtraProcs, runtime.NumCPU())
+	procs := processes(p.o.Procs, p.suite.ExtraProcs, cmp.Or(p.processors, runtime.NumCPU()))
 	args := []string{
 		"go", "tool", "ginkgo", "run", "--no-color", "--procs=" + strconv.Itoa(procs), "--timeout=" + p.o.TestTimeout.String(),
 		"--output-dir=" + p.dir, "--json-report=" + report.SpecsName, "--junit-report=" + report.JUnitName, "--grace-period=5s",
@@ -310,7 +316,7 @@ func (p *Pipeline) Close(ctx context.Context, failure error) error {
 		p.evidence(ctx, failure)
 	}
 	err := errors.Join(stopped(ctx, failure), p.teardown(ctx), p.leftover.End())
-	timeline := p.recorder.Snapshot()
+	timeline := p.recorder.Snapshot().Join(p.shards...)
 	err = errors.Join(err, timeline.CheckOrder())
 	timeline = p.recorder.Finish(result(ctx, err), err).Join(p.shards...)
 	if saveErr := timeline.Save(p.dir); saveErr != nil {

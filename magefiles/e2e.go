@@ -38,3 +38,11 @@ func (E2E) All(ctx context.Context) error {
 func (E2E) Suite(ctx context.Context, name string) error {
 	return failed("e2e:suite "+name, infrastructure.EndToEnd(ctx, name))
 }
+
+// Sharded tests a suite, SUITE or the Gateway's, in n clusters at once, and merges their reports.
+// Images are built once. It is refused when the memory is too small for n clusters.
+//
+// Example: SUITE=datastorage mage e2e:sharded 2
+func (E2E) Sharded(ctx context.Context, n int) error {
+	return failed("e2e:sharded", infrastructure.EndToEndSharded(ctx, n))
+}

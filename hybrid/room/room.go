@@ -34,6 +34,11 @@ const (
 	// Build is what one Go build takes of the memory, on the safe side: a compiler or
 	// linker that is killed for want of memory fails the run without a reason.
 	Build = 1536 * mib
+	// Cluster is what a cluster of its own takes of the memory beside others, on the safe
+	// side: one with the Gateway's suite under load took 1.4 GiB, its specs some hundred MiB.
+	Cluster = 2 * gib
+	// ClusterStore is what it writes to the engine's store.
+	ClusterStore = gib
 )
 
 // Place is a folder that a run writes to.
@@ -119,6 +124,21 @@ func CheckMemory(meminfo string) error {
 		return fault.With(fmt.Errorf("%s of memory are available, and one build takes %s", Size(free), Size(Build)), "end other programs, mage down")
 	}
 	return nil
+}
+
+// CheckClusters looks whether several clusters fit into the memory at the same time. One or
+// none is always tried, and so are all where the kernel does not tell.
+func CheckClusters(meminfo string, clusters int) error {
+	need := int64(clusters) * Cluster
+	free, err := Memory(meminfo)
+	if err != nil || clusters < 2 || free >= need {
+		return nil //nolint:nilerr // Without figures there is nothing to refuse by.
+	}
+	next := "end other programs, mage down"
+	if fit := free / Cluster; fit > 1 {
+		next += fmt.Sprintf(", or take %d shards", fit)
+	}
+	return fault.With(fmt.Errorf("%d clusters take %s of memory, and %s are available", clusters, Size(need), Size(free)), next)
 }
 
 // Size is a number of bytes for people.

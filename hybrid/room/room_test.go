@@ -70,3 +70,22 @@ func TestMemory(t *testing.T) {
 		t.Errorf("where the kernel does not tell: %v", err)
 	}
 }
+
+func TestClustersThatDoNotFitAreRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "meminfo")
+	if err := os.WriteFile(file, []byte("MemAvailable:    5242880 kB\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for clusters, want := range map[int]string{0: "", 1: "", 2: "", 3: "3 clusters take 6.0 GiB of memory, and 5.0 GiB are available"} {
+		err := CheckClusters(file, clusters)
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%d clusters: %v, want %q", clusters, err, want)
+		}
+		if next := fault.Next(err); want != "" && next != "end other programs, mage down, or take 2 shards" {
+			t.Errorf("next %q", next)
+		}
+	}
+	if err := CheckClusters(file+"-not-there", 9); err != nil {
+		t.Errorf("without figures: %v", err)
+	}
+}

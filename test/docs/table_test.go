@@ -118,6 +118,7 @@ func onACluster() map[string][]step {
 	}, "shards": {
 		{"SHARD=2/5 mage e2e:gateway", nil, []int{0}, `shard 2/5: \d+ of \d+ specs`},
 		{"SHARD_TIMES=durations.json SHARD=1/2 mage e2e:gateway", []string{"LABELS=openapi || cors"}, []int{0}, `shard 1/2: \d+ of \d+ specs, divided evenly`},
+		{"mage e2e:sharded 2", []string{"LABELS=openapi || cors"}, []int{0}, `each ran once`},
 	}, "chaos": {
 		{"RUN=TestStops/deploy mage chaos", nil, []int{0}, `artifacts: `},
 		{"mage chaos", []string{"RUN=TestPreflight"}, []int{0}, `artifacts: `},
