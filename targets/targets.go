@@ -3,6 +3,7 @@ package targets
 import (
 	"context"
 	"os"
+	"strings"
 
 	"github.com/hybrid-e2e/hybrid/hybrid"
 	"github.com/hybrid-e2e/hybrid/hybrid/setup"
@@ -35,6 +36,24 @@ func E2E(ctx context.Context) error {
 		return failed("e2e", err)
 	}
 	return failed("e2e", hybrid.EndToEnd(ctx, suite, o))
+}
+
+// Sharded tests the services in n clusters at the same time, each with its part of the specs.
+func Sharded(ctx context.Context, n int) error {
+	suite, o, err := declared(ctx)
+	if err != nil {
+		return failed("sharded", err)
+	}
+	return failed("sharded", hybrid.EndToEndSharded(ctx, suite, o, n))
+}
+
+// Merge makes one report of those of the shards of a run, whose folders are separated by commas.
+func Merge(ctx context.Context, folders string) error {
+	suite, o, err := declared(ctx)
+	if err != nil {
+		return failed("merge", err)
+	}
+	return failed("merge", hybrid.MergeReports(ctx, []hybrid.Suite{suite}, o, strings.Split(folders, ",")))
 }
 
 // Down deletes the clusters that this checkout made, kept ones too, and names each.
