@@ -2,9 +2,11 @@ package shard
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +74,42 @@ func TestProve(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.message)
 		}
 	}
+}
+
+// FuzzProve divides specs, some of one text, and lets one run once too little or too much:
+// only what ran as it was divided is proven.
+func FuzzProve(f *testing.F) {
+	f.Add(uint64(1), uint8(9), uint8(3))
+	f.Fuzz(func(t *testing.T, seed uint64, count, parts uint8) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		n := 1 + int(parts)
+		records, ran := make([]Record, n), make([][]string, n)
+		var all []string
+		for range 1 + int(count) {
+			text := fmt.Sprint(random.IntN(1 + int(count)))
+			at := random.IntN(n)
+			all = append(all, text)
+			records[at].Specs = append(records[at].Specs, text)
+			ran[at] = append(ran[at], text)
+		}
+		for i := range records {
+			records[i].Part = Part{i + 1, n}
+			records[i].All = all
+		}
+		if err := Prove(records, ran); err != nil {
+			t.Fatalf("all ran once: %v", err)
+		}
+		at := slices.IndexFunc(ran, func(texts []string) bool { return len(texts) > 0 })
+		whole := ran[at]
+		ran[at] = whole[1:]
+		if err := Prove(records, ran); err == nil || !strings.Contains(err.Error(), "did not run, though shard ") {
+			t.Errorf("%q is missing: %v", whole[0], err)
+		}
+		ran[at] = append(slices.Clone(whole), whole[0])
+		if err := Prove(records, ran); err == nil || !strings.Contains(err.Error(), "ran ") {
+			t.Errorf("%q ran twice: %v", whole[0], err)
+		}
+	})
 }
 
 func TestManyMissingSpecsAreCounted(t *testing.T) {
