@@ -24,12 +24,17 @@ const maxClusters = 20
 // which holds its lock: every cluster is known as one of the checkout's and goes with the
 // run. The outcome has been told to o.Out when it returns.
 func EndToEndSharded(ctx context.Context, suite Suite, o Options, n int) error {
-	ctx, stop := Stoppable(ctx)
-	defer stop()
 	o = o.withDefaults()
 	if err := severalClusters(o, n); err != nil {
 		return progress.Tell(o.Out, o.Getenv, err)
 	}
+	ctx, impatient := patient(ctx)
+	defer impatient()
+	ctx, stop := Stoppable(ctx)
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		fmt.Fprintln(o.Out, "stopping: what was made is deleted, which takes some seconds; a second Ctrl-C leaves it to the next run")
+	})()
 	p := newPipeline(suite, o)
 	p.run, p.clusters = p.run+mergedName, n
 	p.begin()
@@ -101,6 +106,8 @@ func (p *Pipeline) shardOf(part shard.Part) (*Pipeline, error) {
 	q.run = q.run + "-" + part.Name()
 	q.state = filepath.Join(q.state, part.Name())
 	q.begin()
+	q.recorder.SetImageSource(string(p.images.Source))
+	q.recorder.SetStandIns(p.images.StandIns)
 	q.inventory, q.engine, q.images, q.node = p.inventory, p.engine, p.images, p.node
 	q.plans, q.specs, q.division = p.plans, p.specs, p.division
 	q.processors = max(1, runtime.NumCPU()/part.Of)

@@ -136,6 +136,34 @@ func Stoppable(ctx context.Context) (stoppable context.Context, stop func()) {
 	}
 }
 
+// patient returns a context that Ctrl-C ends, without the five seconds that mage gives for
+// cleaning up: several clusters take longer to go. It takes the signal from mage and does
+// not give it back; a second Ctrl-C ends the process at once, as it does in mage. stop says
+// that there is nothing to clean up any more.
+func patient(ctx context.Context) (patient context.Context, stop func()) {
+	if signal.Ignored(syscall.SIGINT) {
+		return ctx, func() {}
+	}
+	signal.Ignore(syscall.SIGINT) // Whoever listened does not hear of it any more.
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, syscall.SIGINT)
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-ended:
+		case <-interrupts:
+			signal.Reset(syscall.SIGINT)
+			cancel(&SignalError{syscall.SIGINT})
+		}
+	}()
+	return ctx, func() {
+		close(ended)
+		signal.Reset(syscall.SIGINT)
+		cancel(nil)
+	}
+}
+
 // stopped adds to err why ctx ended, if it did.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() == nil || err == nil {

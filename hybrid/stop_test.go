@@ -55,6 +55,27 @@ func TestSignalsEndAStoppableContext(t *testing.T) {
 	}
 }
 
+func TestCtrlCIsTakenFromMage(t *testing.T) {
+	mage := make(chan os.Signal, 1)
+	signal.Notify(mage, syscall.SIGINT)
+	ctx, stop := patient(t.Context())
+	inner, stopInner := Stoppable(ctx)
+	if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	<-inner.Done()
+	if err := stopped(inner, errors.New("a step failed")); ExitCode(err) != 130 || err.Error() != "the run was stopped: signal: interrupt\na step failed" {
+		t.Errorf("error %v", err)
+	}
+	select {
+	case <-mage:
+		t.Error("mage was told too, and ends the process five seconds later")
+	default:
+	}
+	stopInner()
+	stop()
+}
+
 func TestADeadlineLeavesTimeToCleanUp(t *testing.T) {
 	for given, want := range map[time.Duration]time.Duration{
 		time.Hour: time.Hour - 20*time.Second, 80 * time.Second: time.Minute, 40 * time.Second: 30 * time.Second,
