@@ -11,6 +11,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/progress"
 	"github.com/hybrid-e2e/hybrid/hybrid/setup"
+	"github.com/hybrid-e2e/hybrid/hybrid/stock"
 )
 
 // Commands as people have them: what went wrong has been printed when they return.
@@ -74,6 +75,23 @@ func ShowStatus(ctx context.Context, o Options, asJSON bool) error {
 	}
 	if remark != "" {
 		fmt.Fprintln(o.Out, remark)
+	}
+	return progress.Tell(o.Out, o.Getenv, err)
+}
+
+// ShowImages shows the pipeline's images that the engine holds, as a table or, with asJSON,
+// for programs.
+func ShowImages(ctx context.Context, o Options, asJSON bool, suites ...Suite) error {
+	o = o.withDefaults()
+	list, err := Images(ctx, o, suites...)
+	switch {
+	case err != nil:
+	case asJSON:
+		encoder := json.NewEncoder(o.Out)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(list)
+	default:
+		fmt.Fprint(o.Out, stock.Table(list, o.Now()))
 	}
 	return progress.Tell(o.Out, o.Getenv, err)
 }

@@ -94,18 +94,22 @@ func (p *Pipeline) preload(plans []image.Plan) []task.Task {
 	if p.o.NoPreload {
 		return nil
 	}
-	var needs []string
+	t := load.PreloadTask(p.preloadOptions(plans), &p.node)
+	for _, plan := range plans {
+		t.Needs = append(t.Needs, plan.TaskName())
+	}
+	return []task.Task{t}
+}
+
+func (p *Pipeline) preloadOptions(plans []image.Plan) load.PreloadOptions {
 	o := load.PreloadOptions{Engine: p.engine, Node: p.images.Node, Changes: offline.NodeEntry()}
 	for i, plan := range plans {
-		needs = append(needs, plan.TaskName())
 		o.Refs = append(o.Refs, plan.Ref)
 		if p.suite.Images[i].Coverage {
 			o.Changing = append(o.Changing, plan.Ref)
 		}
 	}
-	t := load.PreloadTask(o, &p.node)
-	t.Needs = needs
-	return []task.Task{t}
+	return o
 }
 
 // buildLimit is how many images are built at once: what the free memory allows.

@@ -25,3 +25,12 @@ func Status(ctx context.Context,
 ) error {
 	return failed("status", infrastructure.Status(ctx, json != nil && *json))
 }
+
+// Images lists the images of this pipeline that the engine holds: size, age of the security updates, use.
+//
+// Example: mage images -json=true
+func Images(ctx context.Context,
+	json *bool, // as JSON, for programs
+) error {
+	return failed("images", infrastructure.Images(ctx, json != nil && *json))
+}

@@ -80,6 +80,17 @@ func Status(ctx context.Context,
 	return failed("status", hybrid.ShowStatus(ctx, o, json != nil && *json))
 }
 
+// Images lists the images of this pipeline that the engine holds: size, age of the security updates, use.
+func Images(ctx context.Context,
+	json *bool, // as JSON, for programs
+) error {
+	suite, o, err := declared(ctx)
+	if err != nil {
+		return failed("images", err)
+	}
+	return failed("images", hybrid.ShowImages(ctx, o, json != nil && *json, suite))
+}
+
 // Doctor looks for what would make a run fail on this machine and names the fix.
 func Doctor(ctx context.Context,
 	json *bool, // as JSON, for programs

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -70,6 +71,15 @@ func (e *Engine) Holds(ctx context.Context, repository string) (bool, error) {
 		return false, fmt.Errorf("list the images of %s: %w", repository, err)
 	}
 	return len(strings.TrimSpace(string(out))) > 0, nil
+}
+
+// References lists all images that have a name, in the form repository:tag.
+func (e *Engine) References(ctx context.Context) ([]string, error) {
+	out, err := e.Run(ctx, nil, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+	if err != nil {
+		return nil, fmt.Errorf("list the engine's images: %w", err)
+	}
+	return slices.DeleteFunc(strings.Fields(string(out)), func(ref string) bool { return strings.Contains(ref, "<none>") }), nil
 }
 
 // Image is what the engine knows about an image.

@@ -78,6 +78,13 @@ func (o PreloadOptions) ref(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return o.Ref(images)
+}
+
+// Ref is the reference that the node image has, given what the engine holds: the node
+// image without them and all of Refs.
+func (o PreloadOptions) Ref(images map[string]engine.Image) (string, error) {
+	all := append([]string{o.Node}, o.Refs...)
 	h := sha256.New()
 	fmt.Fprintf(h, "script %q\n", preloadScript)
 	slices.Sort(all[1:])

@@ -56,6 +56,8 @@ type Images struct {
 	// StandIns are the references of local stand-ins, for the report; empty when
 	// the registries are used.
 	StandIns []string
+	// Below are the references of what only stand-ins are made from.
+	Below []string
 }
 
 // Tasks plans how the images get into the engine and fills result with their
@@ -139,6 +141,7 @@ func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {
 		GoToolsetArg: m.goToolset.ref, UBIMinimalArg: m.ubi.ref, PostgreSQLArg: m.postgresql.ref, RedisArg: m.redis.ref,
 	}
 	result.StandIns = []string{m.goToolset.ref, m.ubi.ref, m.postgresql.ref, m.redis.ref, m.node.ref}
+	result.Below = []string{m.debian.ref, m.system.ref}
 	return m.tasks(), nil
 }
 

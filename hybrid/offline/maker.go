@@ -18,6 +18,12 @@ import (
 // for a registry, .local being reserved.
 const repository = "hybrid.local/"
 
+// The names of stand-ins without the registry: what is below BaseFolder is a base image.
+const (
+	NodeName   = "kindest-node"
+	BaseFolder = "base/"
+)
+
 const (
 	baseFolder = "docker/base"
 	nodeFolder = "docker/node"
@@ -87,16 +93,16 @@ func (m *maker) name() error {
 	const postgresql, redis = baseFolder + "/postgresql.Dockerfile", baseFolder + "/redis.Dockerfile"
 	const system = nodeFolder + "/system.Dockerfile"
 
-	m.debian = n.image("base/debian", standIn{}, m.apt.addTo, debianHook)
-	m.ubi = n.image("base/ubi-minimal", onDebian(ubi, UBIMinimal), nil,
+	m.debian = n.image(BaseFolder+"debian", standIn{}, m.apt.addTo, debianHook)
+	m.ubi = n.image(BaseFolder+"ubi-minimal", onDebian(ubi, UBIMinimal), nil,
 		ubi, baseFolder+"/stand-in.spec", baseFolder+"/stand-in-packages.sh")
-	m.goToolset = n.image("base/go-toolset",
+	m.goToolset = n.image(BaseFolder+"go-toolset",
 		standIn{standsFor: GoToolset, dockerfile: toolset, context: m.goroot, baseArg: "UBI_IMAGE", base: m.ubi.ref},
 		func(k key) { k.add("go", m.goVersion) }, toolset, toolset+".dockerignore")
-	m.postgresql = n.image("base/postgresql", onDebian(postgresql, PostgreSQL), nil, postgresql)
-	m.redis = n.image("base/redis", onDebian(redis, Redis), nil, redis)
-	m.system = n.image("base/node-system", onDebian(system, ""), nil, system)
-	m.node = n.image("kindest-node",
+	m.postgresql = n.image(BaseFolder+"postgresql", onDebian(postgresql, PostgreSQL), nil, postgresql)
+	m.redis = n.image(BaseFolder+"redis", onDebian(redis, Redis), nil, redis)
+	m.system = n.image(BaseFolder+"node-system", onDebian(system, ""), nil, system)
+	m.node = n.image(NodeName,
 		standIn{standsFor: pinnedNode(), dockerfile: nodeFolder + "/node.Dockerfile", baseArg: "SYSTEM_IMAGE", base: m.system.ref, prefix: KubernetesVersion + "-"},
 		m.addNodeTo, nodeFolder)
 	m.programsKey = n.key("", m.addNodeTo, nodeFolder+"/kubernetes", nodeFolder+"/containerd")

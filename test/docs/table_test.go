@@ -16,6 +16,7 @@ func here() []trial {
 		{"go tool mage -h soak", []int{0}, `(?s)Usage:.*mage soak <n>.*-keepGoing`},
 		{"mage doctor", []int{0, 1, 3}, `(?m)^(ok|warning|error) +engine `},
 		{"mage status", []int{0}, `there is no cluster|CLUSTER +SUITE`},
+		{"mage images", []int{0}, `(?m)^IMAGE +KEY +IS +SIZE`},
 		{"mage verify", []int{0}, `verify: \d+ rules hold`},
 	}
 }

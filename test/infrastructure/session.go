@@ -75,6 +75,16 @@ func Status(ctx context.Context, asJSON bool) error {
 	return hybrid.ShowStatus(ctx, o, asJSON)
 }
 
+// Images shows the pipeline's images that the engine holds, as a table or, with asJSON, for
+// programs.
+func Images(ctx context.Context, asJSON bool) error {
+	_, o, err := prepare(defaultSuite)
+	if err != nil {
+		return tell(err)
+	}
+	return hybrid.ShowImages(ctx, o, asJSON, append(All(), hybrid.Shared("all", All()...)...)...)
+}
+
 // EndToEnd takes the suite called name from sources to tested. Whatever goes
 // wrong has been printed when it returns.
 func EndToEnd(ctx context.Context, name string) error {
