@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -110,8 +109,12 @@ func (d *division) detail(part shard.Part) string {
 	}
 	text := fmt.Sprintf("shard %s: %d of %d specs, divided %s", part, len(d.of(part)), len(d.specs), by)
 	if known > 0 {
-		load := shard.Load(d.shards[part.Number-1]) / time.Duration(max(1, d.times.Procs))
-		text += fmt.Sprintf("; about %.0f s", load.Seconds())
+		// The processes share the work, but none of them a spec.
+		seconds := shard.Load(d.shards[part.Number-1]).Seconds() / float64(max(1, d.times.Procs))
+		for _, text := range d.of(part) {
+			seconds = max(seconds, d.times.Seconds[text])
+		}
+		text += fmt.Sprintf("; about %.0f s", seconds)
 	}
 	return text
 }

@@ -83,7 +83,7 @@ func TestTimesThatAreHandedOverDecide(t *testing.T) {
 	if err := divide(t, p); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := p.division.detail(p.o.Shard), "shard 2/2: 2 of 3 specs, divided by the times of 3; about 2 s"; got != want {
+	if got, want := p.division.detail(p.o.Shard), "shard 2/2: 2 of 3 specs, divided by the times of 3; about 4 s"; got != want {
 		t.Errorf("detail %q, want %q", got, want)
 	}
 	if got, want := p.division.detail(shard.Part{}), "3 specs in 2 shards, divided by the times of 3"; got != want {
