@@ -49,6 +49,10 @@ type Options struct {
 	ImageSource string
 	// Engine is docker or podman (CONTAINER_ENGINE); empty takes what is there.
 	Engine string
+	// BuildKit is the address of a BuildKit that builds the suite's images instead of the
+	// engine (BUILDKIT_HOST); empty means the engine. BuildCache is a repository of a
+	// registry, or a folder, that all builds there share (BUILDKIT_CACHE).
+	BuildKit, BuildCache string
 	// Epoch is the security-update epoch (SECURITY_EPOCH).
 	Epoch image.Epoch
 	// Workers is the number of nodes beside the control plane (WORKERS).
@@ -112,6 +116,8 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 		FixedPorts:   r.flag("FIXED_PORTS", false),
 		ImageSource:  r.oneOf("IMAGE_SOURCE", "auto", "auto", "registry", "local"),
 		Engine:       r.oneOf("CONTAINER_ENGINE", "", "", "docker", "podman"),
+		BuildKit:     getenv("BUILDKIT_HOST"),
+		BuildCache:   getenv("BUILDKIT_CACHE"),
 		Workers:      r.number("WORKERS", 0, 0, 9),
 		Focus:        getenv("FOCUS"),
 		Labels:       getenv("LABELS"),

@@ -147,7 +147,7 @@ func (p *Pipeline) imageOptions() image.Options {
 			args[name] = replaced
 		}
 	}
-	o := image.Options{Root: p.o.Root, Engine: p.engine, Args: args, Transport: p.o.Transport, Epoch: p.o.Epoch, Timeout: p.o.BuildTimeout}
+	o := image.Options{Root: p.o.Root, Engine: p.engine, Builder: p.builder, Args: args, Transport: p.o.Transport, Epoch: p.o.Epoch, Timeout: p.o.BuildTimeout}
 	if p.images.Source == offline.Local {
 		// Without a registry the machine's own network is the one that is known
 		// to reach a module proxy.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/hybrid-e2e/hybrid/hybrid/buildkit"
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
 	"github.com/hybrid-e2e/hybrid/hybrid/deploy"
@@ -47,6 +48,7 @@ type Pipeline struct {
 	remark    string
 
 	engine   *engine.Engine
+	builder  image.Builder // It makes the suite's images; nil is the engine's own.
 	images   *offline.Images
 	node     string // The node image of the cluster.
 	plans    []image.Plan
@@ -195,6 +197,15 @@ func (p *Pipeline) findEngine(ctx context.Context, h *task.Handle) error {
 	e.Mark = p.leftover.Mark()
 	p.engine = e
 	h.Detail("%s %s", e.Kind, e.Version)
+	if p.o.BuildKit == "" {
+		return nil
+	}
+	b, err := buildkit.New(ctx, e, p.o.BuildKit, p.o.BuildCache)
+	if err != nil {
+		return err
+	}
+	p.builder = b
+	h.Detail("%s %s, builds by BuildKit at %s", e.Kind, e.Version, b)
 	return nil
 }
 

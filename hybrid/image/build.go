@@ -35,8 +35,10 @@ type Spec struct {
 type Options struct {
 	// Root is the repository, the context of every build.
 	Root string
-	// Engine builds and holds the images.
+	// Engine holds the images.
 	Engine *engine.Engine
+	// Builder makes them; nil means the engine's own.
+	Builder Builder
 	// Args are build arguments offered to every Dockerfile that declares them;
 	// they count into the key: base images, coverage mode.
 	Args map[string]string
@@ -51,6 +53,11 @@ type Options struct {
 	Network string
 	// Timeout bounds each build; zero means DefaultTimeout.
 	Timeout time.Duration
+}
+
+// Builder builds an image, which the engine then holds under its tag.
+type Builder interface {
+	Build(ctx context.Context, o engine.BuildOptions) error
 }
 
 // DefaultTimeout is for a build that compiles without caches on a slow machine, ten
@@ -152,7 +159,11 @@ func build(ctx context.Context, o Options, p Plan, log io.Writer) error {
 	timeout := cmp.Or(o.Timeout, DefaultTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &TimeoutError{timeout})
 	defer cancel()
-	err := o.Engine.Build(ctx, engine.BuildOptions{
+	builder := o.Builder
+	if builder == nil {
+		builder = o.Engine
+	}
+	err := builder.Build(ctx, engine.BuildOptions{
 		Dockerfile: filepath.Join(o.Root, p.Dockerfile),
 		Context:    o.Root,
 		Tag:        p.Ref,
