@@ -51,7 +51,7 @@ func newBuilder(ctx context.Context, e *engine.Engine, host, cache string, find 
 	client, err := find("buildctl")
 	if err != nil {
 		return nil, fault.With(fmt.Errorf("BUILDKIT_HOST=%s needs BuildKit's client: %w", host, err),
-			"go install github.com/moby/buildkit/cmd/buildctl@latest, or unset BUILDKIT_HOST to build with "+e.Kind)
+			"put buildctl of https://github.com/moby/buildkit/releases on PATH, or unset BUILDKIT_HOST to build with "+e.Kind)
 	}
 	b := &Builder{engine: e, client: client, host: host, cache: cache}
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %s", answerTimeout))

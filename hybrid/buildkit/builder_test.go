@@ -175,13 +175,19 @@ func TestWhatIsMissingIsSaidBeforeAnyBuild(t *testing.T) {
 		name, cache, want, next string
 		find                    func(string) (string, error)
 	}{
-		{"client", "", "BUILDKIT_HOST=tcp://b:1 needs BuildKit's client: no such program",
-			"go install github.com/moby/buildkit/cmd/buildctl@latest, or unset BUILDKIT_HOST to build with docker",
-			func(string) (string, error) { return "", errors.New("no such program") }},
-		{"answer", "", "the BuildKit of BUILDKIT_HOST does not answer: /bin/buildctl --addr tcp://b:1 debug workers: connection refused",
-			"start it, or unset BUILDKIT_HOST to build with docker", found},
-		{"cache", "A B", `BUILDKIT_CACHE="A B": `,
-			"set BUILDKIT_CACHE to a repository such as registry.example.com/e2e/cache, or to the absolute path of a folder", found},
+		{
+			"client", "", "BUILDKIT_HOST=tcp://b:1 needs BuildKit's client: no such program",
+			"put buildctl of https://github.com/moby/buildkit/releases on PATH, or unset BUILDKIT_HOST to build with docker",
+			func(string) (string, error) { return "", errors.New("no such program") },
+		},
+		{
+			"answer", "", "the BuildKit of BUILDKIT_HOST does not answer: /bin/buildctl --addr tcp://b:1 debug workers: connection refused",
+			"start it, or unset BUILDKIT_HOST to build with docker", found,
+		},
+		{
+			"cache", "A B", `BUILDKIT_CACHE="A B": `,
+			"set BUILDKIT_CACHE to a repository such as registry.example.com/e2e/cache, or to the absolute path of a folder", found,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := &command.Recorder{Replies: map[string]command.Reply{"/bin/buildctl": down}}
