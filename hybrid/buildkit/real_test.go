@@ -5,6 +5,8 @@ package buildkit
 import (
 	"bytes"
 	"context"
+	"io"
+	"log"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -62,7 +64,7 @@ func TestASecondMachineTakesWhatTheFirstBuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := repository(t, e)
-	server := httptest.NewServer(registry.New())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	for name, cache := range map[string]string{
 		"registry": strings.TrimPrefix(server.URL, "http://") + "/e2e/cache",
