@@ -14,6 +14,7 @@ import (
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
 	"github.com/hybrid-e2e/hybrid/hybrid/offline"
+	"github.com/hybrid-e2e/hybrid/hybrid/registry"
 	"github.com/hybrid-e2e/hybrid/hybrid/shard"
 )
 
@@ -86,6 +87,9 @@ type Options struct {
 	// Transport are build arguments such as GOPROXY that say how modules are
 	// reached; they are handed to every image build.
 	Transport map[string]string
+	// Registry is where the machines of an organisation share images (REGISTRY); its zero
+	// value means that they do not.
+	Registry registry.Registry
 	// Again is the command that repeats a whole run, as failed specs name it; empty means
 	// mage e2e:<suite>.
 	Again string
@@ -136,6 +140,11 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 	o.Epoch = epoch
 	if o.Shard, err = shard.Parse(getenv("SHARD")); err != nil {
 		r.errs = append(r.errs, fmt.Errorf("SHARD: %w", err))
+	}
+	if value := getenv("REGISTRY"); value != "" {
+		if o.Registry, err = registry.Parse(value); err != nil {
+			r.errs = append(r.errs, err)
+		}
 	}
 	return o, fault.With(errors.Join(r.errs...), "mend the environment variables named above")
 }

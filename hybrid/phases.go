@@ -31,14 +31,9 @@ const baseLimit = 3
 // Build makes every image that does not exist under its content key, bases
 // first, and compiles the specs. It creates no cluster. It may be called again.
 func (p *Pipeline) Build(ctx context.Context) error {
-	bases, err := offline.Tasks(ctx, p.o.offline(p.engine, p.images.Source, p.leftover.Mark()), p.images)
-	if err != nil {
+	if err := p.bases(ctx, false); err != nil {
 		return err
 	}
-	if err := p.group(report.PhaseImages, baseLimit).Run(ctx, bases...); err != nil {
-		return err
-	}
-	p.recorder.SetStandIns(p.images.StandIns)
 	o := p.imageOptions()
 	plans, err := image.Plans(o, p.imageSpecs())
 	if err != nil {
@@ -58,6 +53,22 @@ func (p *Pipeline) Build(ctx context.Context) error {
 		return err
 	}
 	p.plans, p.specs = plans, binaries
+	return nil
+}
+
+// bases sees to the base images and the node image, by the registry where there is one.
+func (p *Pipeline) bases(ctx context.Context, all bool) error {
+	if err := p.pull(ctx, all); err != nil {
+		return err
+	}
+	bases, err := offline.Tasks(ctx, p.o.offline(p.engine, p.images.Source, p.leftover.Mark()), p.images)
+	if err != nil {
+		return err
+	}
+	if err := p.group(report.PhaseImages, baseLimit).Run(ctx, bases...); err != nil {
+		return err
+	}
+	p.recorder.SetStandIns(p.images.StandIns)
 	return nil
 }
 

@@ -80,7 +80,7 @@ func (o Options) current(ctx context.Context, e *engine.Engine, suites []Suite, 
 				if err != nil {
 					return nil, fault.With(err, "mend the Dockerfile, then mage build")
 				}
-				for _, plan := range plans {
+				for _, plan := range slices.Concat(plans, image.Updated(plans)) {
 					refs[plan.Ref] = true
 				}
 				nodes = append(nodes, p.preloadOptions(plans))

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/magefile/mage/mg"
+
 	"github.com/hybrid-e2e/hybrid/hybrid"
 	"github.com/hybrid-e2e/hybrid/hybrid/setup"
 )
@@ -89,6 +91,18 @@ func Images(ctx context.Context,
 		return failed("images", err)
 	}
 	return failed("images", hybrid.ShowImages(ctx, o, json != nil && *json, suite))
+}
+
+// Base holds the target for what the machines of an organisation share.
+type Base mg.Namespace
+
+// Refresh makes images and bases with the security updates of the day, and publishes them in REGISTRY.
+func (Base) Refresh(ctx context.Context) error {
+	suite, o, err := declared(ctx)
+	if err != nil {
+		return failed("base:refresh", err)
+	}
+	return failed("base:refresh", hybrid.Refresh(ctx, o, suite))
 }
 
 // Doctor looks for what would make a run fail on this machine and names the fix.

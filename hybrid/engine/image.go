@@ -26,6 +26,11 @@ type BuildOptions struct {
 	Platform string
 	// Target is the stage to build; empty is the last.
 	Target string
+	// CacheFrom are images of the engine that were built with CacheInto: steps that made
+	// them are not done again. Podman looks at all images anyway.
+	CacheFrom []string
+	// CacheInto has the result tell by which steps it was made.
+	CacheInto bool
 	// Log receives the builder's output; nil discards it.
 	Log io.Writer
 }
@@ -35,6 +40,12 @@ func (e *Engine) Build(ctx context.Context, b BuildOptions) error {
 	args := []string{"build", "--file", b.Dockerfile, "--tag", b.Tag}
 	if e.Kind == Docker {
 		args = append(args, "--progress", "plain")
+		for _, ref := range b.CacheFrom {
+			args = append(args, "--cache-from", ref)
+		}
+		if b.CacheInto {
+			args = append(args, "--build-arg", "BUILDKIT_INLINE_CACHE=1")
+		}
 	}
 	for _, o := range []struct{ flag, value string }{
 		{"--network", b.Network}, {"--platform", b.Platform}, {"--target", b.Target},

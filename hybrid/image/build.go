@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,13 +75,23 @@ type Plan struct {
 	Key string
 
 	args map[string]string
+	// updated are the bases with their security updates.
+	updated []Plan
+	// text is the Dockerfile of an updated base, empty for every other image.
+	text string
 }
 
 // Repository is the reference without its tag, as manifests name it.
 func (p Plan) Repository() string { return Registry + "/" + p.Name }
 
 // TaskName is that of the task which builds the image.
-func (p Plan) TaskName() string { return "image." + p.Name }
+func (p Plan) TaskName() string {
+	if p.text != "" {
+		// There may be several of one base, updated in different ways.
+		return "image." + p.Name + "." + p.Key
+	}
+	return "image." + p.Name
+}
 
 // Plans computes the identity of every image; it touches no engine. All
 // mistakes are reported together.
@@ -100,7 +112,7 @@ func plan(o Options, s Spec) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	args := map[string]string{"UPDATE_EPOCH": o.Epoch.String()}
+	args := map[string]string{epochArg: o.Epoch.String()}
 	maps.Copy(args, o.Args)
 	maps.Copy(args, s.Args)
 	maps.DeleteFunc(args, func(k, _ string) bool { return !d.args[k] })
@@ -113,7 +125,12 @@ func plan(o Options, s Spec) (Plan, error) {
 	if platform == "" {
 		platform = "linux/" + runtime.GOARCH
 	}
-	key, err := input{root: o.Root, file: s.Dockerfile, dockerfile: d, args: args, platform: platform}.key()
+	in := input{root: o.Root, file: s.Dockerfile, dockerfile: d, args: args, platform: platform}
+	key, err := in.key()
+	if err != nil {
+		return Plan{}, err
+	}
+	bases, err := updated(in, d.heads)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -122,15 +139,16 @@ func plan(o Options, s Spec) (Plan, error) {
 			args[k] = v
 		}
 	}
-	return Plan{Spec: s, Key: key, Ref: Registry + "/" + s.Name + ":" + key, args: args}, nil
+	return Plan{Spec: s, Key: key, Ref: Registry + "/" + s.Name + ":" + key, args: args, updated: bases}, nil
 }
 
 // Tasks gives one task per image. An image that the engine
-// holds under its key is not built; the lookup for all of them is one call.
+// holds under its key is not built; the lookup for all of them is one call. Updated bases
+// that the engine holds save the builds the updates.
 func Tasks(ctx context.Context, o Options, plans []Plan) ([]task.Task, error) {
-	refs := make([]string, len(plans))
-	for i, p := range plans {
-		refs[i] = p.Ref
+	var refs []string
+	for _, p := range slices.Concat(plans, Updated(plans)) {
+		refs = append(refs, p.Ref)
 	}
 	present, err := o.Engine.Inspect(ctx, refs...)
 	if err != nil {
@@ -148,14 +166,33 @@ func Tasks(ctx context.Context, o Options, plans []Plan) ([]task.Task, error) {
 					return nil
 				}
 				h.Detail("key %s", p.Key)
-				return build(ctx, o, p, h)
+				var bases []string
+				for _, u := range p.updated {
+					if _, ok := present[u.Ref]; ok {
+						bases = append(bases, u.Ref)
+					}
+				}
+				return build(ctx, o, p, bases, h)
 			},
 		}
 	}
 	return tasks, nil
 }
 
-func build(ctx context.Context, o Options, p Plan, log io.Writer) error {
+func build(ctx context.Context, o Options, p Plan, bases []string, log io.Writer) error {
+	file, folder := filepath.Join(o.Root, p.Dockerfile), o.Root
+	if p.text != "" {
+		// An updated base sees no file of the repository.
+		var err error
+		if folder, err = os.MkdirTemp("", "hybrid-updated-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(folder) //nolint:errcheck // It is a temporary folder.
+		file = filepath.Join(folder, "Dockerfile")
+		if err := os.WriteFile(file, []byte(p.text), 0o600); err != nil {
+			return err
+		}
+	}
 	timeout := cmp.Or(o.Timeout, DefaultTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &TimeoutError{timeout})
 	defer cancel()
@@ -164,13 +201,15 @@ func build(ctx context.Context, o Options, p Plan, log io.Writer) error {
 		builder = o.Engine
 	}
 	err := builder.Build(ctx, engine.BuildOptions{
-		Dockerfile: filepath.Join(o.Root, p.Dockerfile),
-		Context:    o.Root,
+		Dockerfile: file,
+		Context:    folder,
 		Tag:        p.Ref,
 		Args:       p.args,
 		Labels:     map[string]string{EpochLabel: o.Epoch.String(), KeyLabel: p.Key},
 		Platform:   o.Platform,
 		Network:    o.Network,
+		CacheFrom:  bases,
+		CacheInto:  p.text != "",
 		Log:        log,
 	})
 	if _, hangs := errors.AsType[*TimeoutError](err); hangs {

@@ -19,6 +19,8 @@ type dockerfile struct {
 	// sources are the paths copied from the build context, slash-separated and
 	// cleaned; "." means all of it.
 	sources []string
+	// heads are what its stages do up to their security updates.
+	heads []head
 }
 
 // readDockerfile parses a Dockerfile with BuildKit's own parser.
@@ -41,6 +43,7 @@ func parseDockerfile(file string, content []byte) (dockerfile, error) {
 		return d, fmt.Errorf("%s: %w", file, err)
 	}
 	d.declare(global)
+	d.heads = heads(content, global, stages)
 	for _, stage := range stages {
 		for _, c := range stage.Commands {
 			if err := d.see(c); err != nil {

@@ -178,6 +178,104 @@ func TestOnlyMissingImagesAreBuilt(t *testing.T) {
 	}
 }
 
+// updating updates two bases, one of them in two stages, and one too late to be shared.
+const updating = `# A comment.
+ARG BASE=example.com/ubi:1@sha256:aa
+ARG OTHER=x
+ARG UNUSED=y
+FROM ${BASE} AS build
+USER root
+ARG UPDATE_EPOCH
+RUN : "${UPDATE_EPOCH}" \
+    && dnf update -y
+COPY go.mod ./
+FROM ${OTHER}
+COPY go.mod ./
+ARG UPDATE_EPOCH
+RUN : "${UPDATE_EPOCH}" && dnf update -y
+FROM build
+ARG UPDATE_EPOCH
+RUN : "${UPDATE_EPOCH}" && dnf update -y
+FROM ${BASE}
+USER root
+ARG UPDATE_EPOCH
+# It stands between.
+RUN : "${UPDATE_EPOCH}" \
+    && dnf update -y
+COPY --from=build /go.mod /
+`
+
+func TestUpdatedBasesAreBuiltOnceAndSaveTheUpdates(t *testing.T) {
+	root := tree(t, map[string]string{"docker/b.Dockerfile": updating, "docker/c.Dockerfile": updating + "USER 1001\n"})
+	epoch, err := ParseEpoch("", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &command.Recorder{}
+	o := Options{
+		Root: root, Epoch: epoch, Engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r},
+		Args: map[string]string{"BASE": "hybrid.local/base/ubi:key", "OTHER": "z"},
+	}
+	plans, err := Plans(o, []Spec{{Name: "b", Dockerfile: "docker/b.Dockerfile"}, {Name: "c", Dockerfile: "docker/c.Dockerfile"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bases := Updated(plans)
+	if len(bases) != 1 {
+		t.Fatalf("updated bases %+v", bases)
+	}
+	base := bases[0]
+	want := "ARG BASE=example.com/ubi:1@sha256:aa\nFROM ${BASE}\nUSER root\nARG UPDATE_EPOCH\nRUN : \"${UPDATE_EPOCH}\" \\\n    && dnf update -y\n"
+	if base.text != want {
+		t.Errorf("Dockerfile\n%s\nwant\n%s", base.text, want)
+	}
+	if base.Ref != "hybrid.local/updated-ubi:"+base.Key || base.TaskName() != "image.updated-ubi."+base.Key {
+		t.Errorf("reference %s, task %s", base.Ref, base.TaskName())
+	}
+	r.Replies = map[string]command.Reply{"docker image inspect": {Stdout: "[]"}, "docker build": {}}
+	build := func(some []Plan) string {
+		tasks, err := Tasks(t.Context(), o, some)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (task.Group{Phase: "build"}).Run(t.Context(), tasks...); err != nil {
+			t.Fatal(err)
+		}
+		calls := r.Calls()
+		return calls[len(calls)-1]
+	}
+	if got := build(bases); !strings.Contains(got, " --build-arg BUILDKIT_INLINE_CACHE=1 --build-arg BASE=hybrid.local/base/ubi:key --build-arg UPDATE_EPOCH=2026-11-23 ") ||
+		strings.Contains(got, root) {
+		t.Errorf("the base is built by %s", got)
+	}
+	if got := build(plans[:1]); strings.Contains(got, "--cache-from") {
+		t.Errorf("without the base the image is built by %s", got)
+	}
+	r.Replies["docker image inspect"] = command.Reply{Stdout: `[{"Id":"sha256:aa","RepoTags":["` + base.Ref + `"]}]`}
+	if got := build(plans[:1]); !strings.Contains(got, " --cache-from "+base.Ref+" ") {
+		t.Errorf("with the base the image is built by %s", got)
+	}
+}
+
+func TestUpdatedBasesChangeWithBaseAndEpoch(t *testing.T) {
+	root := tree(t, map[string]string{"docker/b.Dockerfile": updating})
+	seen := map[string]bool{}
+	for _, o := range []Options{
+		{Args: map[string]string{"BASE": "one"}}, {Args: map[string]string{"BASE": "two"}},
+		{Args: map[string]string{"BASE": "one"}, Epoch: Epoch{text: "2026-11-24"}}, {Args: map[string]string{"BASE": "one"}, Platform: "linux/s390x"},
+	} {
+		o.Root = root
+		plans, err := Plans(o, []Spec{{Name: "b", Dockerfile: "docker/b.Dockerfile"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[Updated(plans)[0].Ref] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("references %v, want 4", seen)
+	}
+}
+
 func TestParseEpoch(t *testing.T) {
 	for value, want := range map[string]string{
 		"": "2026-11-23", "always": "2026-11-23T12:00:00Z", "2026-11-23": "2026-11-23", "2026-11-23T08:00:00Z": "2026-11-23T08:00:00Z",

@@ -22,6 +22,7 @@ type Kind string
 // The kinds.
 const (
 	Base          Kind = "base"
+	UpdatedBase   Kind = "updated base"
 	Service       Kind = "service"
 	Node          Kind = "node"
 	PreloadedNode Kind = "preloaded node"
@@ -69,7 +70,7 @@ func List(held map[string]engine.Image, current map[string]bool, now time.Time) 
 			Ref: ref, Name: name, Key: key, Kind: kind(name, img), Bytes: img.Size, Made: img.Created,
 			Epoch: img.Config.Labels[image.EpochLabel], Policy: Exempt, Current: current[ref],
 		}
-		if x.Kind == Service {
+		if x.Kind == Service || x.Kind == UpdatedBase {
 			x.Policy = judge(x.Epoch, now)
 		}
 		list = append(list, x)
@@ -88,6 +89,8 @@ func kind(name string, img engine.Image) Kind {
 		return Node
 	case strings.HasPrefix(name, offline.BaseFolder):
 		return Base
+	case strings.HasPrefix(name, image.UpdatedPrefix):
+		return UpdatedBase
 	}
 	return Service
 }

@@ -29,6 +29,7 @@ const (
 	adoptTest = "test/chaos/adopt_test.go"
 
 	scaffoldTest = "test/scaffold/cluster_test.go"
+	sharedTest   = "test/chaos/shared_test.go"
 )
 
 // elsewhere are the commands that tests and steps of CI execute; those of adoptTest in the
@@ -46,6 +47,8 @@ func elsewhere() []row {
 		{"go tool mage new:suite labeller -controller", scaffoldTest, `{{service}, {controller, "-controller"}}`},
 		{"go tool mage e2e:orders", scaffoldTest, `"e2e:"+args[0]`},
 		{"go run github.com/hybrid-e2e/hybrid/cmd/hybrid verify ../shop", "cmd/hybrid/main_test.go", `"verify", good`},
+		{"REGISTRY=registry.example.com/e2e mage base:refresh", sharedTest, `step("refresh", `},
+		{"REGISTRY=registry.example.com/e2e mage build", sharedTest, `step("build", `},
 		{"mage e2e:gateway", workflow, "run: go tool mage e2e:gateway"},
 		{"go tool mage setup e2e", adoptTest, `"e2e"`},
 		{

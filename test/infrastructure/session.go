@@ -85,6 +85,16 @@ func Images(ctx context.Context, asJSON bool) error {
 	return hybrid.ShowImages(ctx, o, asJSON, append(All(), hybrid.Shared("all", All()...)...)...)
 }
 
+// Refresh publishes the images of all suites, and the bases below them, with the security
+// updates of the epoch.
+func Refresh(ctx context.Context) error {
+	_, o, err := prepare(defaultSuite)
+	if err != nil {
+		return tell(err)
+	}
+	return hybrid.Refresh(ctx, o, All()...)
+}
+
 // EndToEnd takes the suite called name from sources to tested. Whatever goes
 // wrong has been printed when it returns.
 func EndToEnd(ctx context.Context, name string) error {
