@@ -261,8 +261,10 @@ func TestUpdatedBasesChangeWithBaseAndEpoch(t *testing.T) {
 	root := tree(t, map[string]string{"docker/b.Dockerfile": updating})
 	seen := map[string]bool{}
 	for _, o := range []Options{
-		{Args: map[string]string{"BASE": "one"}}, {Args: map[string]string{"BASE": "two"}},
-		{Args: map[string]string{"BASE": "one"}, Epoch: Epoch{text: "2026-11-24"}}, {Args: map[string]string{"BASE": "one"}, Platform: "linux/s390x"},
+		{Args: map[string]string{"BASE": "one"}},
+		{Args: map[string]string{"BASE": "two"}},
+		{Args: map[string]string{"BASE": "one"}, Epoch: Epoch{text: "2026-11-24"}},
+		{Args: map[string]string{"BASE": "one"}, Platform: "linux/s390x"},
 	} {
 		o.Root = root
 		plans, err := Plans(o, []Spec{{Name: "b", Dockerfile: "docker/b.Dockerfile"}})

@@ -41,13 +41,13 @@ type server struct {
 func serve(t *testing.T) *server {
 	t.Helper()
 	s := &server{}
-	real := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPatch {
 			s.blobs++
 		}
 		if s.spoil == nil || !s.spoil(w, r) {
-			real.ServeHTTP(w, r)
+			store.ServeHTTP(w, r)
 		}
 	}))
 	t.Cleanup(h.Close)

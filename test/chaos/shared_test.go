@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,12 +38,13 @@ func TestTwoMachinesShareImages(t *testing.T) {
 		if code := r.end(built); code != 0 || !regexp.MustCompile(want).MatchString(r.printed()) {
 			t.Fatalf("mage %s: exit code %d, want 0 and %s in\n%s", target, code, want, r.printed())
 		}
-		t.Logf("mage %s took %.1f s; %s", target, time.Since(began).Seconds(), regexp.MustCompile(`registry\.\w+.*`).FindString(r.printed()))
+		done := regexp.MustCompile(`(?m)^.*(image|registry)\.\S+ .*(ok|cached).*$`).FindAllString(r.printed(), -1)
+		t.Logf("mage %s took %.1f s\n%s", target, time.Since(began).Seconds(), strings.Join(done, "\n"))
 	}
 	step("refresh", `registry\.push .* images of epoch`, env...)
 	step("refresh", `registry\.push .* has \d+ images of epoch`, env...)
 
-	second := append(env, "DOCKER_HOST="+emptyEngine(t))
+	second := slices.Concat(env, []string{"DOCKER_HOST=" + emptyEngine(t)})
 	step("build", `registry\.pull .*7 images, \d+ MB; 7 were missing`, second...)
 	for _, name := range []string{"image.chaos-" + s.Token + "-01.log", "image.chaos-" + s.Token + "-02.log"} {
 		if log := s.log(name); log != "" {
