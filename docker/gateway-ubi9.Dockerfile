@@ -14,6 +14,8 @@ ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOMODCACHE=/root/go/pkg/mod GOCACHE=/root/.c
 COPY go.mod go.sum ./
 COPY api api
 COPY cmd/gateway cmd/gateway
+COPY pkg/audit pkg/audit
+COPY pkg/livefile pkg/livefile
 COPY pkg/problem pkg/problem
 COPY pkg/gateway pkg/gateway
 

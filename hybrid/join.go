@@ -20,6 +20,9 @@ func Join(name string, suites ...Suite) (Suite, error) {
 		} else {
 			joined.MoreSpecs = append(joined.MoreSpecs, s.Specs)
 		}
+		if s.Alone && len(suites) > 1 {
+			errs = append(errs, fmt.Errorf("suite %s has its cluster alone: what it deploys would disturb others", s.Name))
+		}
 		if s.Namespace != joined.Namespace {
 			errs = append(errs, fmt.Errorf("suites %s and %s have namespaces of their own: %s and %s", suites[0].Name, s.Name, joined.Namespace, s.Namespace))
 		}

@@ -31,9 +31,10 @@ func TestJoinHasEverythingOnce(t *testing.T) {
 
 func TestJoinRefusesWhatDiffers(t *testing.T) {
 	a := Suite{Name: "a", Namespace: "ns", Images: []Image{{Name: "store", Dockerfile: "store.Dockerfile"}}, Endpoints: []Endpoint{{Name: "store", NodePort: 30081}}}
-	b := Suite{Name: "b", Namespace: "other", Images: []Image{{Name: "store", Dockerfile: "b.Dockerfile"}}, Endpoints: []Endpoint{{Name: "store", NodePort: 30082}}}
+	b := Suite{Name: "b", Alone: true, Namespace: "other", Images: []Image{{Name: "store", Dockerfile: "b.Dockerfile"}}, Endpoints: []Endpoint{{Name: "store", NodePort: 30082}}}
 	_, err := Join("all", a, b)
-	want := "suites a and b have namespaces of their own: ns and other\n" +
+	want := "suite b has its cluster alone: what it deploys would disturb others\n" +
+		"suites a and b have namespaces of their own: ns and other\n" +
 		"suite b has another image store than the suites before it\n" +
 		"suite b has another endpoint store than the suites before it"
 	if err == nil || err.Error() != want {

@@ -38,6 +38,9 @@ type Suite struct {
 	// MoreSpecs are further Ginkgo packages, which run after Specs in the same
 	// environment; Join fills it.
 	MoreSpecs []string `json:"moreSpecs,omitempty"`
+	// Alone says that what the suite deploys would disturb the specs of others: Join
+	// refuses it.
+	Alone bool `json:"alone,omitempty"`
 	// ExtraProcs is how many processes run the specs beside one for each processor;
 	// zero means 1. Specs that mostly wait are done sooner with more. The option
 	// Procs overrides it.

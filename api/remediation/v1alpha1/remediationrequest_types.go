@@ -62,6 +62,13 @@ const TargetTypeKubernetes TargetType = "kubernetes"
 // phases, and an unknown phase counts as not terminal.
 type Phase string
 
+// The phases that SignalProcessing sets: it has taken the request up, and it has said
+// what it knows of it.
+const (
+	PhasePending    Phase = "Pending"
+	PhaseProcessing Phase = "Processing"
+)
+
 // The terminal phases. The next signal of the same fingerprint opens a new request.
 const (
 	PhaseCompleted Phase = "Completed"
@@ -155,6 +162,49 @@ type DeduplicationStatus struct {
 	LastWriteID string `json:"lastWriteID,omitempty"`
 }
 
+// Priority says in which order problems are worked on: P0 comes first.
+//
+// +kubebuilder:validation:Enum=P0;P1;P2;P3
+type Priority string
+
+// The priorities.
+const (
+	PriorityP0 Priority = "P0"
+	PriorityP1 Priority = "P1"
+	PriorityP2 Priority = "P2"
+	PriorityP3 Priority = "P3"
+)
+
+// EnvironmentSource says where an environment is known from.
+//
+// +kubebuilder:validation:Enum=namespace-label;default
+type EnvironmentSource string
+
+// The sources of an environment.
+const (
+	EnvironmentFromLabel   EnvironmentSource = "namespace-label"
+	EnvironmentFromDefault EnvironmentSource = "default"
+)
+
+// EnrichmentStatus is what SignalProcessing knows of a request. Environment, its source,
+// priority and the time of them are set together.
+type EnrichmentStatus struct {
+	// AcceptedAt is when SignalProcessing took the request up.
+	// +optional
+	AcceptedAt *metav1.MicroTime `json:"acceptedAt,omitempty"`
+	// EnrichedAt is when the rest became known.
+	// +optional
+	EnrichedAt *metav1.MicroTime `json:"enrichedAt,omitempty"`
+	// Environment is that of the target's namespace.
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Environment string `json:"environment,omitempty"`
+	// +optional
+	EnvironmentSource EnvironmentSource `json:"environmentSource,omitempty"`
+	// +optional
+	Priority Priority `json:"priority,omitempty"`
+}
+
 // RemediationRequestStatus is what became of the request.
 type RemediationRequestStatus struct {
 	// OverallPhase is set by the remediation controllers; empty means that none
@@ -164,6 +214,10 @@ type RemediationRequestStatus struct {
 	// Deduplication is kept by the Gateway. Absent means that one signal was seen.
 	// +optional
 	Deduplication *DeduplicationStatus `json:"deduplication,omitempty"`
+	// Enrichment is kept by SignalProcessing. Absent means that it has not looked at
+	// the request yet.
+	// +optional
+	Enrichment *EnrichmentStatus `json:"enrichment,omitempty"`
 }
 
 // RemediationRequest asks for the remedy of one problem.
@@ -174,6 +228,7 @@ type RemediationRequestStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.signalFingerprint`
 // +kubebuilder:printcolumn:name="Signal",type=string,JSONPath=`.spec.signalName`
 // +kubebuilder:printcolumn:name="Severity",type=string,JSONPath=`.spec.severity`
+// +kubebuilder:printcolumn:name="Priority",type=string,JSONPath=`.status.enrichment.priority`
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.overallPhase`
 // +kubebuilder:printcolumn:name="Count",type=integer,JSONPath=`.status.deduplication.occurrenceCount`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

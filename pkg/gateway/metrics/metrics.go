@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hybrid-e2e/hybrid/api/remediation/v1alpha1"
+	"github.com/hybrid-e2e/hybrid/pkg/audit"
 )
 
 // Reason says why a signal, or the request that carried it, was refused.
@@ -33,21 +34,6 @@ type Placement string
 const (
 	PlacementTarget   Placement = "created"
 	PlacementFallback Placement = "fallback"
-)
-
-// AuditOutcome says what became of an audit event.
-type AuditOutcome string
-
-// The outcomes of gateway_audit_events_total.
-const (
-	// AuditSent events are stored, or queued, by DataStorage.
-	AuditSent AuditOutcome = "sent"
-	// AuditOverflow events did not fit into the buffer.
-	AuditOverflow AuditOutcome = "overflow"
-	// AuditRejected events were refused by DataStorage for good.
-	AuditRejected AuditOutcome = "rejected"
-	// AuditLost events were still unsent when the process had to stop.
-	AuditLost AuditOutcome = "lost"
 )
 
 // Reload says what became of a changed configuration.
@@ -127,8 +113,8 @@ func (m *Metrics) declare() {
 	} {
 		m.rejected.WithLabelValues(string(reason))
 	}
-	for _, outcome := range []AuditOutcome{AuditSent, AuditOverflow, AuditRejected, AuditLost} {
-		m.auditEvents.WithLabelValues(string(outcome))
+	for _, fate := range audit.Fates() {
+		m.auditEvents.WithLabelValues(string(fate))
 	}
 	for _, outcome := range []Reload{ReloadApplied, ReloadRefused} {
 		m.reloads.WithLabelValues(string(outcome))
@@ -162,8 +148,8 @@ func (m *Metrics) CreationFailed(errorType string) {
 }
 
 // Audit counts events by what became of them.
-func (m *Metrics) Audit(outcome AuditOutcome, events int) {
-	m.auditEvents.WithLabelValues(string(outcome)).Add(float64(events))
+func (m *Metrics) Audit(fate audit.Fate, events int) {
+	m.auditEvents.WithLabelValues(string(fate)).Add(float64(events))
 }
 
 // AuditBuffered sets how many audit events wait.

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/hybrid-e2e/hybrid/api/remediation/v1alpha1"
+	"github.com/hybrid-e2e/hybrid/pkg/audit"
 )
 
 func TestCountersCount(t *testing.T) {
@@ -19,7 +20,7 @@ func TestCountersCount(t *testing.T) {
 	m.Rejected(ReasonTimestamp)
 	m.Created(v1alpha1.SignalTypePrometheusAlert, PlacementFallback)
 	m.CreationFailed("timeout")
-	m.Audit(AuditSent, 7)
+	m.Audit(audit.Sent, 7)
 	m.AuditBuffered(3)
 	want := `
 # HELP gateway_audit_buffer_events Audit events that wait to be sent.

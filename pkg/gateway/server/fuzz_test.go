@@ -18,9 +18,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/hybrid-e2e/hybrid/pkg/audit"
 	"github.com/hybrid-e2e/hybrid/pkg/datastorage/event"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/adapters"
-	"github.com/hybrid-e2e/hybrid/pkg/gateway/audit"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/config"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/metrics"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/middleware"
@@ -102,7 +102,7 @@ func checkStorable(t *testing.T, signal adapters.Signal, now time.Time) {
 	}
 	about := audit.Subject{Request: "rr-x", Namespace: signal.Target.Namespace, Severity: string(signal.Severity)}
 	batch, err := json.Marshal(map[string][]audit.Event{"events": {
-		audit.NewEvent(audit.SignalReceived, about, signal.ReceivedTime, eventData(signal, fingerprint)),
+		audit.NewEvent(signalReceived, audit.Success, about, signal.ReceivedTime, eventData(signal, fingerprint)),
 	}})
 	if err != nil {
 		t.Fatal(err)

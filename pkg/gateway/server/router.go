@@ -10,8 +10,8 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/hybrid-e2e/hybrid/api/remediation/v1alpha1"
+	"github.com/hybrid-e2e/hybrid/pkg/audit"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/adapters"
-	"github.com/hybrid-e2e/hybrid/pkg/gateway/audit"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/config"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/metrics"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/middleware"

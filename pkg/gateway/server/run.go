@@ -18,7 +18,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/hybrid-e2e/hybrid/pkg/gateway/audit"
+	"github.com/hybrid-e2e/hybrid/pkg/audit"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/config"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/metrics"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/middleware"

@@ -10,11 +10,19 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hybrid-e2e/hybrid/pkg/audit"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/adapters"
-	"github.com/hybrid-e2e/hybrid/pkg/gateway/audit"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/metrics"
 	"github.com/hybrid-e2e/hybrid/pkg/gateway/processing"
 	"github.com/hybrid-e2e/hybrid/pkg/problem"
+)
+
+// The types of the audit events.
+const (
+	signalReceived     audit.EventType = "gateway.signal.received"
+	signalDeduplicated audit.EventType = "gateway.signal.deduplicated"
+	crdCreated         audit.EventType = "gateway.crd.created"
+	crdCreationFailed  audit.EventType = "gateway.crd.creation_failed"
 )
 
 // retryAfterFailure gives a short outage of the API server time to pass.
@@ -101,7 +109,7 @@ func (s *Server) account(signal adapters.Signal, fingerprint string, outcome pro
 		s.Metrics.Deduplicated(signal.Type)
 		data := eventData(signal, fingerprint)
 		data["occurrence_count"] = outcome.Occurrences
-		s.Audit.Add(audit.NewEvent(audit.SignalDeduplicated, about, now, data))
+		s.Audit.Add(audit.NewEvent(signalDeduplicated, audit.Success, about, now, data))
 		return
 	}
 	placement := metrics.PlacementTarget
@@ -112,8 +120,8 @@ func (s *Server) account(signal adapters.Signal, fingerprint string, outcome pro
 	data := eventData(signal, fingerprint)
 	data["fallback"] = outcome.Fallback
 	s.Audit.Add(
-		audit.NewEvent(audit.SignalReceived, about, signal.ReceivedTime, eventData(signal, fingerprint)),
-		audit.NewEvent(audit.CRDCreated, about, now, data),
+		audit.NewEvent(signalReceived, audit.Success, about, signal.ReceivedTime, eventData(signal, fingerprint)),
+		audit.NewEvent(crdCreated, audit.Success, about, now, data),
 	)
 }
 
@@ -131,7 +139,7 @@ func (s *Server) failed(ctx context.Context, signal adapters.Signal, fingerprint
 	}
 	data := eventData(signal, fingerprint)
 	data["error_type"] = kind
-	s.Audit.Add(audit.NewEvent(audit.CRDCreationFailed, audit.Subject{
+	s.Audit.Add(audit.NewEvent(crdCreationFailed, audit.Failed, audit.Subject{
 		Request: request, Namespace: signal.Target.Namespace, Severity: string(signal.Severity),
 	}, s.Now(), data))
 

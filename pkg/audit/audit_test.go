@@ -12,8 +12,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/hybrid-e2e/hybrid/pkg/gateway/metrics"
 )
 
 // storage stands for DataStorage: it answers with the next status, then 201, and
@@ -66,17 +64,17 @@ func (s *storage) snapshot() (stored int, batches []int) {
 
 type counts struct {
 	mu     sync.Mutex
-	by     map[metrics.AuditOutcome]int
+	by     map[Fate]int
 	buffer int
 }
 
-func (c *counts) Audit(outcome metrics.AuditOutcome, events int) {
+func (c *counts) Audit(fate Fate, events int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.by == nil {
-		c.by = map[metrics.AuditOutcome]int{}
+		c.by = map[Fate]int{}
 	}
-	c.by[outcome] += events
+	c.by[fate] += events
 }
 
 func (c *counts) AuditBuffered(events int) {
@@ -85,7 +83,7 @@ func (c *counts) AuditBuffered(events int) {
 	c.buffer = events
 }
 
-func (c *counts) check(t *testing.T, want map[metrics.AuditOutcome]int) {
+func (c *counts) check(t *testing.T, want map[Fate]int) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,7 +103,7 @@ func quick() Options {
 func events(n int) []Event {
 	made := make([]Event, n)
 	for i := range made {
-		made[i] = NewEvent(SignalDeduplicated, Subject{Request: "rr-1"}, time.Now(), nil)
+		made[i] = NewEvent("gateway.signal.deduplicated", Success, Subject{Request: "rr-1"}, time.Now(), nil)
 	}
 	return made
 }
@@ -119,7 +117,7 @@ func closeWithin(t *testing.T, s *Sink, limit time.Duration) {
 
 func TestEventHasTheFormOfDataStorage(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 5, time.FixedZone("", 3600))
-	event := NewEvent(CRDCreated, Subject{Request: "rr-1", Namespace: "shop", Severity: "critical"}, now, map[string]any{"a": 1})
+	event := NewEvent("gateway.crd.created", Success, Subject{Request: "rr-1", Namespace: "shop", Severity: "critical"}, now, map[string]any{"a": 1})
 	content, err := json.Marshal(event)
 	if err != nil {
 		t.Fatal(err)
@@ -131,13 +129,9 @@ func TestEventHasTheFormOfDataStorage(t *testing.T) {
 	if string(content) != want {
 		t.Errorf("got\n%s\nwant\n%s", content, want)
 	}
-	for kind, wantAction := range map[EventType]string{
-		SignalReceived: "received/success", SignalDeduplicated: "deduplicated/success", CRDCreationFailed: "creation_failed/failure",
-	} {
-		event := NewEvent(kind, Subject{}, now, nil)
-		if got := event.EventAction + "/" + string(event.EventOutcome); got != wantAction || event.EventData == nil {
-			t.Errorf("%s: %s", kind, got)
-		}
+	failed := NewEvent("orders.order.pay_failed", Failed, Subject{}, now, nil)
+	if failed.EventAction != "pay_failed" || failed.ActorID != "orders" || failed.EventOutcome != Failed || failed.EventData == nil {
+		t.Errorf("got %+v", failed)
 	}
 }
 
@@ -150,7 +144,7 @@ func TestEventsAreSentInBatches(t *testing.T) {
 	if stored != 25 || !reflect.DeepEqual(batches, []int{10, 10, 5}) {
 		t.Errorf("stored %d in %v", stored, batches)
 	}
-	recorded.check(t, map[metrics.AuditOutcome]int{metrics.AuditSent: 25})
+	recorded.check(t, map[Fate]int{Sent: 25})
 }
 
 func TestEventsAreSentWithoutFurtherOnes(t *testing.T) {
@@ -176,7 +170,7 @@ func TestEventsOutliveAnOutage(t *testing.T) {
 	if stored, _ := store.snapshot(); stored != 12 {
 		t.Errorf("stored %d", stored)
 	}
-	recorded.check(t, map[metrics.AuditOutcome]int{metrics.AuditSent: 12})
+	recorded.check(t, map[Fate]int{Sent: 12})
 }
 
 func TestAPoisonedEventTakesNoOthersWithIt(t *testing.T) {
@@ -190,7 +184,7 @@ func TestAPoisonedEventTakesNoOthersWithIt(t *testing.T) {
 	if stored, _ := store.snapshot(); stored != 9 {
 		t.Errorf("stored %d", stored)
 	}
-	recorded.check(t, map[metrics.AuditOutcome]int{metrics.AuditSent: 9, metrics.AuditRejected: 1})
+	recorded.check(t, map[Fate]int{Sent: 9, Rejected: 1})
 }
 
 func TestOverflowKeepsTheOldest(t *testing.T) {
@@ -202,7 +196,7 @@ func TestOverflowKeepsTheOldest(t *testing.T) {
 	sink.Add(batch...)
 	sink.Add(events(1)...)
 	closeWithin(t, sink, 5*time.Second)
-	recorded.check(t, map[metrics.AuditOutcome]int{metrics.AuditSent: 5, metrics.AuditOverflow: 4})
+	recorded.check(t, map[Fate]int{Sent: 5, Overflow: 4})
 	for _, event := range batch[:5] {
 		if store.stored[event.EventID] != 1 {
 			t.Errorf("one of the oldest is missing")
@@ -218,7 +212,7 @@ func TestWhatCannotBeSentAtTheEndIsCounted(t *testing.T) {
 	sink.Add(events(4)...)
 	closeWithin(t, sink, 50*time.Millisecond)
 	sink.Add(events(2)...)
-	recorded.check(t, map[metrics.AuditOutcome]int{metrics.AuditLost: 6})
+	recorded.check(t, map[Fate]int{Lost: 6})
 	if !strings.Contains(logs.String(), "audit events are lost") {
 		t.Errorf("logs %s", logs)
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/hybrid-e2e/hybrid/pkg/gateway/metrics"
 )
 
 // firstBackoff is the pause after the first failed batch; it doubles from there.
@@ -16,7 +14,7 @@ const firstBackoff = 250 * time.Millisecond
 
 // Recorder counts what becomes of events.
 type Recorder interface {
-	Audit(outcome metrics.AuditOutcome, events int)
+	Audit(fate Fate, events int)
 	AuditBuffered(events int)
 }
 
@@ -73,7 +71,7 @@ func (s *Sink) Add(events ...Event) {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
-		s.recorder.Audit(metrics.AuditLost, len(events))
+		s.recorder.Audit(Lost, len(events))
 		return
 	}
 	room := min(s.options.BufferSize-len(s.buffer), len(events))
@@ -84,7 +82,7 @@ func (s *Sink) Add(events ...Event) {
 	s.mu.Unlock()
 
 	if dropped > 0 {
-		s.recorder.Audit(metrics.AuditOverflow, dropped)
+		s.recorder.Audit(Overflow, dropped)
 	}
 	if waiting >= s.options.BatchSize {
 		select {
@@ -114,7 +112,7 @@ func (s *Sink) Close(ctx context.Context) {
 	s.mu.Unlock()
 	s.logOverflow(ctx)
 	if lost > 0 {
-		s.recorder.Audit(metrics.AuditLost, lost)
+		s.recorder.Audit(Lost, lost)
 		s.recorder.AuditBuffered(0)
 		s.logger.ErrorContext(ctx, "audit events are lost, DataStorage did not take them before the end", "events", lost)
 	}
@@ -184,10 +182,10 @@ func (s *Sink) deliver(ctx context.Context, events []Event) (done int, err error
 	case result == away:
 		return 0, err
 	case result == taken:
-		s.recorder.Audit(metrics.AuditSent, len(events))
+		s.recorder.Audit(Sent, len(events))
 		return len(events), nil
 	case len(events) == 1:
-		s.recorder.Audit(metrics.AuditRejected, 1)
+		s.recorder.Audit(Rejected, 1)
 		s.logger.ErrorContext(ctx, "an audit event is dropped, it can never be stored", "error", err,
 			"event_id", events[0].EventID, "event_type", events[0].EventType, "correlation_id", events[0].CorrelationID)
 		return 1, nil

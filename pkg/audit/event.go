@@ -1,21 +1,14 @@
 package audit
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// EventType says what happened.
+// EventType says what happened, as <service>.<what it was done to>.<action>.
 type EventType string
-
-// The event types.
-const (
-	SignalReceived     EventType = "gateway.signal.received"
-	SignalDeduplicated EventType = "gateway.signal.deduplicated"
-	CRDCreated         EventType = "gateway.crd.created"
-	CRDCreationFailed  EventType = "gateway.crd.creation_failed"
-)
 
 // Outcome says how it ended.
 type Outcome string
@@ -25,6 +18,24 @@ const (
 	Success Outcome = "success"
 	Failed  Outcome = "failure"
 )
+
+// Fate says what became of an audit event.
+type Fate string
+
+// The fates.
+const (
+	// Sent events are stored, or queued, by DataStorage.
+	Sent Fate = "sent"
+	// Overflow events did not fit into the buffer.
+	Overflow Fate = "overflow"
+	// Rejected events were refused by DataStorage for good.
+	Rejected Fate = "rejected"
+	// Lost events were still unsent when the process had to stop.
+	Lost Fate = "lost"
+)
+
+// Fates returns all of them.
+func Fates() []Fate { return []Fate{Sent, Overflow, Rejected, Lost} }
 
 // Event is one audit event in DataStorage's form.
 type Event struct {
@@ -54,40 +65,29 @@ type Subject struct {
 	Severity  string
 }
 
-// NewEvent makes an event that happened now. Data may be nil.
-func NewEvent(kind EventType, about Subject, now time.Time, data map[string]any) Event {
+// NewEvent makes an event that happened now, with an id of its own. Service and action are
+// the first and the last part of its type. Data may be nil.
+func NewEvent(kind EventType, outcome Outcome, about Subject, now time.Time, data map[string]any) Event {
 	if data == nil {
 		data = map[string]any{}
 	}
-	action, outcome := describe(kind)
+	service, _, _ := strings.Cut(string(kind), ".")
+	action := string(kind)[strings.LastIndex(string(kind), ".")+1:]
 	return Event{
 		EventID:        uuid.NewString(),
 		EventVersion:   "1.0",
 		EventTimestamp: now.UTC(),
 		EventType:      kind,
-		EventCategory:  "gateway",
+		EventCategory:  service,
 		EventAction:    action,
 		EventOutcome:   outcome,
 		Severity:       about.Severity,
 		ActorType:      "service",
-		ActorID:        "gateway",
+		ActorID:        service,
 		ResourceType:   "RemediationRequest",
 		ResourceID:     about.Request,
 		CorrelationID:  about.Request,
 		Namespace:      about.Namespace,
 		EventData:      data,
-	}
-}
-
-func describe(kind EventType) (action string, outcome Outcome) {
-	switch kind {
-	case SignalReceived:
-		return "received", Success
-	case SignalDeduplicated:
-		return "deduplicated", Success
-	case CRDCreated:
-		return "created", Success
-	default:
-		return "creation_failed", Failed
 	}
 }

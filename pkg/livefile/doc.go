@@ -1,0 +1,2 @@
+// Package livefile follows a configuration file while a process runs.
+package livefile
