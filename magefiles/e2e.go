@@ -25,6 +25,20 @@ func (E2E) DataStorage(ctx context.Context) error {
 	return failed("e2e:datastorage", infrastructure.EndToEnd(ctx, "datastorage"))
 }
 
+// SignalProcessing tests SignalProcessing in a real cluster, with coverage, and leaves nothing behind.
+//
+// Example: KEEP_CLUSTER=1 mage e2e:signalprocessing
+func (E2E) SignalProcessing(ctx context.Context) error {
+	return failed("e2e:signalprocessing", infrastructure.EndToEnd(ctx, "signalprocessing"))
+}
+
+// FullPipeline tests all services together, from the alert to the audit trail, with coverage.
+//
+// Example: mage e2e:fullpipeline
+func (E2E) FullPipeline(ctx context.Context) error {
+	return failed("e2e:fullpipeline", infrastructure.EndToEnd(ctx, "fullpipeline"))
+}
+
 // All tests every suite; those that can share an environment have one cluster together.
 //
 // Example: mage e2e:all

@@ -11,21 +11,19 @@ import (
 // dashboards were made for. Every NodePort in the manifests is explicit, so the API
 // server never draws one that could be in this table.
 const (
-	PortGateway            int32 = 30080
-	PortGatewayMetrics     int32 = 30090
-	PortDataStorage        int32 = 30081
-	PortDataStorageMetrics int32 = 30181
-	// Alertmanager comes fourth; 2 is the number of SignalProcessing. It serves its
-	// metrics on the port of its API.
+	PortGateway                 int32 = 30080
+	PortGatewayMetrics          int32 = 30090
+	PortDataStorage             int32 = 30081
+	PortDataStorageMetrics      int32 = 30181
+	PortSignalProcessing        int32 = 30082
+	PortSignalProcessingMetrics int32 = 30182
+	// Alertmanager serves its metrics on the port of its API.
 	PortAlertmanager int32 = 30083
 )
 
 const (
 	firstPort        int32 = 30080
 	firstMetricsPort int32 = 30180
-	// The only service that has a number before it has a suite.
-	numbered       = "signalprocessing"
-	numberOf int32 = 2
 )
 
 // Spare NodePorts are for the services that specs start themselves because they
@@ -58,7 +56,7 @@ func FreePorts(service string, table []Port) (api, metrics int32, err error) {
 	}
 	for n := range firstSparePort - firstPort {
 		api, metrics = firstPort+n, firstMetricsPort+n
-		if (n == numberOf) == (service == numbered) && !taken[api] && !taken[metrics] {
+		if !taken[api] && !taken[metrics] {
 			return api, metrics, nil
 		}
 	}
@@ -85,5 +83,7 @@ func Ports() []Port {
 		{Service: "datastorage", Name: "http", NodePort: PortDataStorage},
 		{Service: "datastorage", Name: "metrics", NodePort: PortDataStorageMetrics},
 		{Service: "alertmanager", Name: "http", NodePort: PortAlertmanager},
+		{Service: "signalprocessing", Name: "http", NodePort: PortSignalProcessing},
+		{Service: "signalprocessing", Name: "metrics", NodePort: PortSignalProcessingMetrics},
 	}
 }
