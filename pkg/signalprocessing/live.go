@@ -22,7 +22,7 @@ type liveRules struct {
 
 // loadRules reads the rules that hold at the start. Bad ones are an error.
 func loadRules(path string, metrics *Metrics, log *slog.Logger) (*liveRules, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // The operator names it.
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the rules: %w; name their file with --rules", err)
 	}

@@ -33,8 +33,12 @@ func TestTheFirstRuleThatMatchesDecides(t *testing.T) {
 		severity    v1alpha1.Severity
 		want        v1alpha1.Priority
 	}{
-		{"production", "critical", "P0"}, {"production", "warning", "P1"}, {"production", "info", "P1"},
-		{"staging", "info", "P3"}, {"staging", "critical", "P2"}, {"none", "warning", "P2"},
+		{"production", "critical", "P0"},
+		{"production", "warning", "P1"},
+		{"production", "info", "P1"},
+		{"staging", "info", "P3"},
+		{"staging", "critical", "P2"},
+		{"none", "warning", "P2"},
 	} {
 		if got := r.Priority(c.environment, c.severity); got != c.want {
 			t.Errorf("%s in %s: %s, want %s", c.severity, c.environment, got, c.want)

@@ -13,10 +13,8 @@ const (
 	// up, so they are generous: machines are shared.
 	specBudget   = 60 * time.Second
 	settleBudget = 30 * time.Second
-	// trailBudget is for events to become readable: they are sent every second.
-	trailBudget = 20 * time.Second
 	// serialBudget bounds a spec that starts or stops something, outageBudget the wait for
-	// events after an outage: the pause between two attempts grows up to 30 s.
+	// events: after an outage the pause between two attempts grows up to 30 s.
 	serialBudget = 4 * time.Minute
 	outageBudget = 60 * time.Second
 	// quiet is how long nothing may happen to be believed.

@@ -66,9 +66,7 @@ func (s *system) pipeline() {
 			first.Status.OverallPhase = v1alpha1.PhaseCompleted
 			Expect(s.Kube.Status().Update(ctx, &first)).To(Succeed())
 			own.send(ctx, http.StatusCreated, alert)
-			Eventually(func(ctx context.Context) (map[v1alpha1.Phase]int, error) {
-				return own.phases(ctx)
-			}, settleBudget).WithContext(ctx).Should(Equal(map[v1alpha1.Phase]int{v1alpha1.PhaseCompleted: 1, v1alpha1.PhaseProcessing: 1}))
+			Eventually(own.phases, settleBudget).WithContext(ctx).Should(Equal(map[v1alpha1.Phase]int{v1alpha1.PhaseCompleted: 1, v1alpha1.PhaseProcessing: 1}))
 			for _, name := range own.names(ctx) {
 				s.expectTrail(ctx, name, received, created, accepted, enriched)
 			}
