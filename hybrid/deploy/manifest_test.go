@@ -220,6 +220,7 @@ func TestManifestsOfTheRepository(t *testing.T) {
 	known := map[string]bool{
 		"hybrid.local/gateway": true, "hybrid.local/datastorage": true,
 		"hybrid.local/postgresql": true, "hybrid.local/redis": true, "hybrid.local/alertmanager": true,
+		"hybrid.local/signalprocessing": true,
 	}
 	if err := Check(".", folders, known); err != nil {
 		t.Error(err)

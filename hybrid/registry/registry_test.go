@@ -10,6 +10,7 @@ import (
 	"path"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -33,7 +34,7 @@ const (
 // server is a registry that counts what it is sent.
 type server struct {
 	Registry
-	blobs int
+	blobs atomic.Int64
 	// spoil, unless nil, changes what it answers.
 	spoil func(w http.ResponseWriter, r *http.Request) bool
 }
@@ -44,7 +45,7 @@ func serve(t *testing.T) *server {
 	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPatch {
-			s.blobs++
+			s.blobs.Add(1)
 		}
 		if s.spoil == nil || !s.spoil(w, r) {
 			store.ServeHTTP(w, r)
@@ -118,8 +119,8 @@ func pushed(t *testing.T) (*server, map[string]v1.Image) {
 
 func TestPushSendsWhatIsMissingOnce(t *testing.T) {
 	s, _ := pushed(t)
-	if want := 5; s.blobs != want { // Three layers and two configurations.
-		t.Errorf("%d blobs were sent, want %d", s.blobs, want)
+	if want := int64(5); s.blobs.Load() != want { // Three layers and two configurations.
+		t.Errorf("%d blobs were sent, want %d", s.blobs.Load(), want)
 	}
 	has, err := s.Has(t.Context(), "hybrid.local/one:gone", two, one)
 	if err != nil || !reflect.DeepEqual(has, []string{two, one}) {
