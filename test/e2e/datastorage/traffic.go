@@ -12,6 +12,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/hybrid-e2e/hybrid/test/infrastructure"
 )
 
 const (
@@ -44,7 +46,9 @@ type traffic struct {
 	failures []string
 	// impatient are refusals without Retry-After.
 	impatient int
-	slowest   time.Duration
+	// slowest is the longest that an answer to events took, slowestIdle that one took for
+	// which the service has nothing to do: so long the machine alone held answers up.
+	slowest, slowestIdle time.Duration
 	// current is the latest correlation of each sender.
 	current [senders]string
 	// gaps are reads that showed an event without one that was accepted before it.
@@ -62,6 +66,7 @@ func (s *system) startTraffic(ctx context.Context) *traffic {
 		t.done.Go(func() { t.write(ctx, sending, sender) })
 	}
 	t.done.Go(func() { t.read(sending) })
+	t.done.Go(func() { t.idle(sending) })
 	DeferCleanup(cancel)
 	return t
 }
@@ -189,6 +194,27 @@ func (t *traffic) read(ctx context.Context) {
 	}
 }
 
+// idle asks whether the service is alive.
+func (t *traffic) idle(ctx context.Context) {
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		began := time.Now()
+		_, err := t.s.Get(ctx, infrastructure.EndpointDataStorage, routeLive)
+		if err != nil {
+			continue // Whether it lives is for others to judge.
+		}
+		t.mu.Lock()
+		t.slowestIdle = max(t.slowestIdle, time.Since(began))
+		t.mu.Unlock()
+	}
+}
+
 // witness sends one event of a correlation of its own, as another service would, and
 // returns the status of the answer. Whatever was accepted counts.
 func (t *traffic) witness(ctx context.Context) int { return t.try(ctx, newEvent(newCorrelation())) }
@@ -217,8 +243,8 @@ func (t *traffic) stop() map[int]int {
 	GinkgoHelper()
 	t.cancel()
 	t.done.Wait()
-	AddReportEntry("traffic", fmt.Sprintf("accepted %d events, answers %v, slowest %s, reads %d %s",
-		len(t.accepted), t.statuses, t.slowest, t.reads, strings.Join(t.failures, "\n")))
+	AddReportEntry("traffic", fmt.Sprintf("accepted %d events, answers %v, slowest %s, idle %s, reads %d %s",
+		len(t.accepted), t.statuses, t.slowest, t.slowestIdle, t.reads, strings.Join(t.failures, "\n")))
 	Expect(t.impatient).To(BeZero(), "refusals without Retry-After")
 	return t.statuses
 }
