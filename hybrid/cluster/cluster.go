@@ -50,7 +50,7 @@ type Options struct {
 	FixedPorts bool
 }
 
-// Cluster is a running Kind cluster.
+// Cluster is a running cluster: one of Kind's, or one that Adopt gave.
 type Cluster struct {
 	// Kubeconfig is the absolute path of the cluster's own kubeconfig.
 	Kubeconfig string
@@ -71,6 +71,8 @@ type Cluster struct {
 	since time.Time
 	// creating is closed when kind has ended; nil when it never began.
 	creating chan struct{}
+	// adopted says that somebody else made the cluster: its nodes are none of ours.
+	adopted bool
 }
 
 // Ensure returns a proven cluster of the wanted configuration: the recorded one
@@ -302,8 +304,11 @@ func (c *Cluster) Used() error {
 	return c.record.save(c.leases)
 }
 
-// Nodes lists the names of the cluster's node containers.
+// Nodes lists the names of the cluster's node containers; none of one that was adopted.
 func (c *Cluster) Nodes(ctx context.Context) ([]string, error) {
+	if c.adopted {
+		return nil, nil
+	}
 	containers, err := c.engine.Containers(ctx, clusterLabel+"="+c.Name())
 	if err != nil {
 		return nil, fmt.Errorf("list the nodes of %s: %w", c.Name(), err)
@@ -316,7 +321,11 @@ func (c *Cluster) Nodes(ctx context.Context) ([]string, error) {
 }
 
 // Delete removes the cluster, its kubeconfig, its record and its lease. It works on a
-// context of its own, because it mostly runs when the run's has ended.
+// context of its own, because it mostly runs when the run's has ended. Of one that was
+// adopted it removes the run's kubeconfig alone.
 func (c *Cluster) Delete(ctx context.Context, out io.Writer) error {
+	if c.adopted {
+		return os.Remove(c.Kubeconfig)
+	}
 	return remove(ctx, c.engine, c.record, c.leases, c.creating, out)
 }

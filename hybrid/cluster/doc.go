@@ -1,6 +1,7 @@
 // Package cluster owns Kind clusters: creating them through kind's library,
 // proving that they work (node Ready, DNS, a ClusterIP and a NodePort, not only
 // the Ready condition), recording who owns them and until when, watching their
-// nodes and deleting exactly the containers that were made for them. It never
-// reads or writes ~/.kube/config.
+// nodes and deleting exactly the containers that were made for them. It also owns
+// reading how to reach a cluster that somebody else made. It never writes
+// ~/.kube/config, and reads it only where it is named as a kubeconfig.
 package cluster

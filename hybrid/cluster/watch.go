@@ -97,6 +97,9 @@ const again = "mage doctor, then the same command again"
 // well. The returned function ends the watch, so that no process of it is left when it
 // returns, and must be called before the cluster is deleted.
 func (c *Cluster) Watch(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.adopted {
+		return context.WithCancel(ctx)
+	}
 	return c.watch(ctx, c.watchContainers, c.watchReady)
 }
 
@@ -179,6 +182,9 @@ const tellTimeout = 2 * time.Second
 // cannot go on because of err, and returns nil when all nodes run. When a command failed
 // the engine is given a moment to notice.
 func (c *Cluster) Failed(ctx context.Context, err error) error {
+	if c.adopted {
+		return nil
+	}
 	_, ours := errors.AsType[*command.Error](err)
 	_, kinds := errors.AsType[*kindexec.RunError](err)
 	if ours || kinds {

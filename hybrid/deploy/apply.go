@@ -23,8 +23,8 @@ import (
 
 // Setup applies files or folders that everything else stands on: namespaces and
 // CRDs. It returns when the namespaces are active and the CRDs established. With
-// instrumented images the Pod Security level of the deployer's namespace is
-// relaxed, because pods then mount a folder of the node.
+// instrumented images, and no courier, the Pod Security level of the deployer's namespace
+// is relaxed, because pods then mount a folder of the node.
 func (d *Deployer) Setup(ctx context.Context, log io.Writer, paths ...string) error {
 	var (
 		objects []Object
@@ -46,7 +46,10 @@ func (d *Deployer) Setup(ctx context.Context, log io.Writer, paths ...string) er
 // pod that starts before its ConfigMap or ServiceAccount exists is not lost, but
 // kubelet and controllers wait a second or more before they look again.
 func (d *Deployer) applyAll(ctx context.Context, log io.Writer, objects []Object) error {
-	if err := prepare(objects, d.o.Namespace, d.o.Images, d.o.Coverage); err != nil {
+	for _, o := range objects {
+		d.o.Isolation.Apply(o)
+	}
+	if err := prepare(objects, d.o); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -86,6 +89,9 @@ func (d *Deployer) applyAll(ctx context.Context, log io.Writer, objects []Object
 // apply applies one object server-side and, for namespaces and CRDs, waits
 // until the cluster has taken it in.
 func (d *Deployer) apply(ctx context.Context, o Object) error {
+	if kept, err := d.keep(ctx, o); kept || err != nil {
+		return err
+	}
 	var result *unstructured.Unstructured
 	err := retry(ctx, func() error {
 		client, err := d.clientFor(o)

@@ -39,12 +39,20 @@ type Options struct {
 	// Namespace is where secrets are made, where Stop looks, and where objects
 	// without a namespace of their own go; mandatory.
 	Namespace string
+	// Isolation gives all objects names of the run's own, Namespace included; the zero
+	// value leaves them as the manifests have them.
+	Isolation Isolation
 	// Images maps names without tag, "hybrid.local/gateway", to the references
-	// to run.
+	// to run. What is in another registry than the pipeline's own name is pulled from it
+	// where a node lacks it.
 	Images map[string]string
 	// Coverage tells which of the names are instrumented, each with the folder below
 	// coverage.Path that its service delivers to; empty is plain mode.
 	Coverage map[string]string
+	// Courier is the image of package delivery's courier, which runs beside each
+	// instrumented service and delivers its data; Receive is where it arrives. Empty lets
+	// the services write to the nodes.
+	Courier string
 	// Timeout bounds the wait for one workload; zero is 2 minutes.
 	Timeout time.Duration
 }
@@ -97,6 +105,7 @@ func assemble(o Options, typed kubernetes.Interface, dyn dynamic.Interface, mapp
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
+	o.Namespace = o.Isolation.Namespace(o.Namespace)
 	return &Deployer{o: o, typed: typed, dynamic: dyn, mapper: mapper, views: map[string]*sharedView{}}
 }
 

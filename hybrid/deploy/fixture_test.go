@@ -67,6 +67,7 @@ func newCluster(t *testing.T) *cluster {
 		typed: fake.NewClientset(),
 		dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(scheme.Scheme, map[schema.GroupVersionResource]string{
 			crd.GroupVersion().WithResource("customresourcedefinitions"): "CustomResourceDefinitionList",
+			{Group: "kubernaut.ai", Version: "v1", Resource: "rs"}:       "RList",
 		}),
 		mapper: &staticMapper{RESTMapper: mapper},
 		root:   t.TempDir(),

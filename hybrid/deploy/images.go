@@ -54,12 +54,16 @@ func checkImages(o Object, known func(name string) bool) error {
 }
 
 // setImages puts the reference with the content key in place of the name.
-// References that are not in images stay.
+// References that are not in images stay. Nodes are given the pipeline's own images
+// beforehand; those of a registry they have to pull.
 func setImages(o Object, images map[string]string) {
 	for _, c := range containers(o) {
 		name, _ := c["image"].(string)
 		if ref, ok := images[name]; ok {
 			c["image"] = ref
+			if !image.IsOurs(ref) {
+				c["imagePullPolicy"] = string(corev1.PullIfNotPresent)
+			}
 		}
 	}
 }

@@ -26,7 +26,7 @@ func TestPrepareGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := prepare(objects, "kubernaut-system", images(), coverage); err != nil {
+			if err := prepare(objects, Options{Namespace: "kubernaut-system", Images: images(), Coverage: coverage}); err != nil {
 				t.Fatal(err)
 			}
 			var docs []string
@@ -203,7 +203,7 @@ func TestOverlayRefusesASecondSource(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = overlay(objects[0], map[string]string{"i": "i/1"})
+			err = overlay(objects[0], Options{Coverage: map[string]string{"i": "i/1"}})
 			if want := "Deployment d (d.yaml, document 1): " + tt.want; err == nil || err.Error() != want {
 				t.Errorf("got  %v\nwant %s", err, want)
 			}
@@ -243,6 +243,6 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		// Whatever was let in must be possible to prepare.
-		_ = prepare(objects, "n", nil, map[string]string{"hybrid.local/gateway": "gateway/1"})
+		_ = prepare(objects, Options{Namespace: "n", Coverage: map[string]string{"hybrid.local/gateway": "gateway/1"}})
 	})
 }

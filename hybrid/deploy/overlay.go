@@ -14,36 +14,37 @@ const (
 	coverageVolume = "coverdata"
 	// coverageEnv tells an instrumented Go program where its data goes.
 	coverageEnv = "GOCOVERDIR"
+	// courierName names the container that delivers it, coverageLabel has the service of
+	// the pods with one.
+	courierName   = "coverage"
+	coverageLabel = "hybrid.local/coverage"
 	// enforceLabel is the Pod Security level that a namespace refuses below.
 	enforceLabel = "pod-security.kubernetes.io/enforce"
 )
 
-// overlay makes a Deployment of instrumented images write its coverage data to
-// the node: GOCOVERDIR, a hostPath volume of its own and the mount. The keys of
-// instrumented are image names without tag, the values folders below coverage.Path.
-// Other objects stay as they are. A manifest that already speaks of coverage is an
-// error, because then there would be two sources.
-func overlay(o Object, instrumented map[string]string) error {
-	delivery := ""
-	for _, c := range containers(o) {
+// overlay makes a Deployment of instrumented images write its coverage data:
+// GOCOVERDIR, a volume and its mount. The volume is a folder of the node or, with a
+// courier, the pod's own. Other objects stay as they are. A manifest that already speaks
+// of coverage is an error, because then there would be two sources.
+func overlay(object Object, o Options) error {
+	service := ""
+	for _, c := range containers(object) {
 		name, _ := c["image"].(string)
-		folder := instrumented[name]
-		if folder == "" {
+		if o.Coverage[name] == "" {
 			continue
 		}
 		if err := appendNamed(c, "env", "name", map[string]any{"name": coverageEnv, "value": coverage.Path}); err != nil {
-			return fmt.Errorf("%s: container %v: %w", o, c["name"], err)
+			return fmt.Errorf("%s: container %v: %w", object, c["name"], err)
 		}
-		mount := map[string]any{"name": coverageVolume, "mountPath": coverage.Path}
-		if err := appendNamed(c, "volumeMounts", "mountPath", mount); err != nil {
-			return fmt.Errorf("%s: container %v: %w", o, c["name"], err)
+		if err := appendNamed(c, "volumeMounts", "mountPath", coverageMount()); err != nil {
+			return fmt.Errorf("%s: container %v: %w", object, c["name"], err)
 		}
 		// One of several images in a pod decides: the one that the Deployment is named after.
-		if delivery == "" || path.Base(name) == o.GetName() {
-			delivery = folder
+		if service == "" || path.Base(name) == object.GetName() {
+			service = name
 		}
 	}
-	if delivery == "" {
+	if service == "" {
 		return nil
 	}
 	// Type Directory: the folder is made on the node, with a
@@ -51,10 +52,47 @@ func overlay(o Object, instrumented map[string]string) error {
 	// kubelet would make it for root only, and the data would be lost silently.
 	volume := map[string]any{
 		"name":     coverageVolume,
-		"hostPath": map[string]any{"path": path.Join(coverage.Path, delivery), "type": "Directory"},
+		"hostPath": map[string]any{"path": path.Join(coverage.Path, o.Coverage[service]), "type": "Directory"},
 	}
-	if err := appendNamed(podSpec(o), "volumes", "name", volume); err != nil {
-		return fmt.Errorf("%s: %w", o, err)
+	if o.Courier != "" {
+		volume = map[string]any{"name": coverageVolume, "emptyDir": map[string]any{}}
+		if err := accompany(object, o, path.Base(service)); err != nil {
+			return fmt.Errorf("%s: %w", object, err)
+		}
+	}
+	if err := appendNamed(podSpec(object), "volumes", "name", volume); err != nil {
+		return fmt.Errorf("%s: %w", object, err)
+	}
+	return nil
+}
+
+func coverageMount() map[string]any {
+	return map[string]any{"name": coverageVolume, "mountPath": coverage.Path}
+}
+
+// accompany adds the courier to the pods of a Deployment: a sidecar, which Kubernetes
+// ends after the service. It may do nothing but read the data, so that it is let into
+// namespaces of every Pod Security level. The labels are by which Receive finds the pods.
+func accompany(o Object, options Options, service string) error {
+	err := appendNamed(podSpec(o), "initContainers", "name", map[string]any{
+		"name": courierName, "image": options.Courier, "imagePullPolicy": "IfNotPresent", "restartPolicy": "Always",
+		"args":         []any{coverage.Path},
+		"volumeMounts": []any{coverageMount()},
+		"resources": map[string]any{
+			"requests": map[string]any{"cpu": "1m", "memory": "16Mi"}, "limits": map[string]any{"memory": "128Mi"},
+		},
+		"securityContext": map[string]any{
+			"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
+			"capabilities": map[string]any{"drop": []any{"ALL"}}, "seccompProfile": map[string]any{"type": "RuntimeDefault"},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for label, value := range map[string]string{coverageLabel: service, RunLabel: options.Isolation.run} {
+		if err := unstructured.SetNestedField(o.Object, value, "spec", "template", "metadata", "labels", label); err != nil {
+			return err
+		}
 	}
 	return nil
 }

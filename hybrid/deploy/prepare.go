@@ -9,18 +9,18 @@ import (
 // prepare makes the objects of one folder ready to apply: images checked and
 // filled in, coverage overlaid. Nothing is left half done: either all objects
 // are good or every mistake is reported.
-func prepare(objects []Object, namespace string, images map[string]string, instrumented map[string]string) error {
+func prepare(objects []Object, o Options) error {
 	var errs []error
-	for _, o := range objects {
-		errs = append(errs, checkImages(o, func(name string) bool { return images[name] != "" }))
+	for _, object := range objects {
+		errs = append(errs, checkImages(object, func(name string) bool { return o.Images[name] != "" }))
 		// The overlay knows images by name, so it goes first.
-		errs = append(errs, overlay(o, instrumented))
-		if len(instrumented) > 0 && o.GetName() == namespace {
-			relax(o)
+		errs = append(errs, overlay(object, o))
+		if len(o.Coverage) > 0 && o.Courier == "" && object.GetName() == o.Namespace {
+			relax(object)
 		}
-		setImages(o, images)
-		if o.GetKind() == "Deployment" {
-			errs = append(errs, setReplicas(o))
+		setImages(object, o.Images)
+		if object.GetKind() == "Deployment" {
+			errs = append(errs, setReplicas(object))
 		}
 	}
 	return errors.Join(errs...)

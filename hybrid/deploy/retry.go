@@ -58,8 +58,9 @@ func patience(err error) time.Duration {
 		switch code := status.Status().Code; {
 		case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout:
 			return awayTimeout
-		// An API server that does not know its roles yet refuses everything.
-		case code == http.StatusForbidden || code >= http.StatusInternalServerError:
+		// An API server that does not know its roles yet refuses everything. Who may not
+		// give all rights is told, for a moment, that a role which was just made is not there.
+		case code == http.StatusNotFound || code == http.StatusForbidden || code >= http.StatusInternalServerError:
 			return momentTimeout
 		}
 		return 0

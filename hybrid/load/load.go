@@ -62,14 +62,11 @@ type loader struct {
 
 // send checks the policy, finds out which node lacks what and streams it.
 func (l *loader) send(ctx context.Context, h *task.Handle) error {
-	images, err := l.Engine.Inspect(ctx, l.Refs...)
+	images, err := Policy(ctx, l.Engine, l.Now, l.Refs...)
 	if err != nil {
 		return err
 	}
 	l.images = images
-	if err := l.policy(); err != nil {
-		return err
-	}
 	missing, nodes, err := l.missing(ctx)
 	if err != nil {
 		return err
@@ -122,20 +119,25 @@ func (l *loader) known(ctx context.Context, refs, nodes []string) (map[string]di
 	return all, nil
 }
 
-// policy refuses images that are absent or whose security updates are too old.
-func (l *loader) policy() error {
+// Policy refuses images that the engine does not hold, or whose security updates are too
+// old at the given time: whoever brings images into a cluster asks it first.
+func Policy(ctx context.Context, e *engine.Engine, now time.Time, refs ...string) (map[string]engine.Image, error) {
+	images, err := e.Inspect(ctx, refs...)
+	if err != nil {
+		return nil, err
+	}
 	var errs []error
-	for _, ref := range l.Refs {
-		img, ok := l.images[ref]
+	for _, ref := range refs {
+		img, ok := images[ref]
 		if !ok {
 			errs = append(errs, fmt.Errorf("%s: the engine does not hold it", ref))
 			continue
 		}
-		if err := image.CheckLabel(img.Config.Labels[image.EpochLabel], l.Now); err != nil {
+		if err := image.CheckLabel(img.Config.Labels[image.EpochLabel], now); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", ref, err))
 		}
 	}
-	return fault.With(errors.Join(errs...), "mage build")
+	return images, fault.With(errors.Join(errs...), "mage build")
 }
 
 // missing lists the references that at least one node lacks, and those nodes.

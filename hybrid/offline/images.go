@@ -40,6 +40,8 @@ type Options struct {
 	Mark string
 	// PullTimeout bounds the pull of one image; zero means DefaultPullTimeout.
 	PullTimeout time.Duration
+	// NoNode leaves the Kind node image out, which takes longest to make.
+	NoNode bool
 	// Getenv reads the environment (SSL_CERT_FILE); nil means os.Getenv.
 	Getenv func(string) string
 }
@@ -47,7 +49,7 @@ type Options struct {
 // Images are the references to use, complete as soon as Tasks has returned; they
 // can be used when the tasks have succeeded.
 type Images struct {
-	// Node is the Kind node image.
+	// Node is the Kind node image; empty with NoNode.
 	Node string
 	// BuildArgs maps each base-image argument of the Dockerfiles to a reference.
 	BuildArgs map[string]string
@@ -136,32 +138,41 @@ func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {
 	for ref := range present {
 		m.present[ref] = true
 	}
-	result.Node = m.node.ref
 	result.BuildArgs = map[string]string{
 		GoToolsetArg: m.goToolset.ref, UBIMinimalArg: m.ubi.ref, PostgreSQLArg: m.postgresql.ref, RedisArg: m.redis.ref,
 	}
-	result.StandIns = []string{m.goToolset.ref, m.ubi.ref, m.postgresql.ref, m.redis.ref, m.node.ref}
-	result.Below = []string{m.debian.ref, m.system.ref}
+	result.StandIns = []string{m.goToolset.ref, m.ubi.ref, m.postgresql.ref, m.redis.ref}
+	result.Below = []string{m.debian.ref}
+	if m.NoNode {
+		return m.bases(), nil
+	}
+	result.Node = m.node.ref
+	result.StandIns = append(result.StandIns, m.node.ref)
+	result.Below = append(result.Below, m.system.ref)
 	return m.tasks(), nil
 }
 
 // tasks gives every step; the two compiles come first, since they take longest.
 func (m *maker) tasks() []task.Task {
 	kubernetes, containerd := m.programs()
+	compiles := []task.Task{m.compileTask("node.kubernetes", kubernetes), m.compileTask("node.containerd", containerd)}
+	return append(append(compiles, m.bases()...),
+		m.buildTask("node.system", m.system, "base.debian"),
+		task.Task{
+			Name:  "node.image",
+			Needs: []string{"node.kubernetes", "node.containerd", "node.system"},
+			Run:   m.unless(!m.present[m.node.ref], m.node, m.makeNode),
+		})
+}
+
+// bases gives the steps to the base images of the Dockerfiles.
+func (m *maker) bases() []task.Task {
 	return []task.Task{
-		m.compileTask("node.kubernetes", kubernetes),
-		m.compileTask("node.containerd", containerd),
 		{Name: "base.debian", Run: m.unless(m.debianNeeded(), m.debian, m.makeDebian)},
 		m.buildTask("base.ubi-minimal", m.ubi, "base.debian"),
 		m.buildTask("base.go-toolset", m.goToolset, "base.ubi-minimal"),
 		m.buildTask("base.postgresql", m.postgresql, "base.debian"),
 		m.buildTask("base.redis", m.redis, "base.debian"),
-		m.buildTask("node.system", m.system, "base.debian"),
-		{
-			Name:  "node.image",
-			Needs: []string{"node.kubernetes", "node.containerd", "node.system"},
-			Run:   m.unless(!m.present[m.node.ref], m.node, m.makeNode),
-		},
 	}
 }
 

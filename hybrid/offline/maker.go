@@ -139,7 +139,11 @@ func (m *maker) debianNeeded() bool {
 	if m.present[m.debian.ref] {
 		return false
 	}
-	return slices.ContainsFunc([]standIn{m.ubi, m.postgresql, m.redis, m.system}, m.needed)
+	from := []standIn{m.ubi, m.postgresql, m.redis}
+	if !m.NoNode {
+		from = append(from, m.system)
+	}
+	return slices.ContainsFunc(from, m.needed)
 }
 
 // needed tells whether s has to be made: it is absent, and so is, for what only

@@ -58,10 +58,13 @@ func pulls(o Options, result *Images) []task.Task {
 	result.BuildArgs = map[string]string{}
 	var tasks []task.Task
 	for _, p := range pinned() {
-		if p.arg == "" {
-			result.Node = p.ref
-		} else {
+		switch {
+		case p.arg != "":
 			result.BuildArgs[p.arg] = p.ref
+		case o.NoNode:
+			continue
+		default:
+			result.Node = p.ref
 		}
 		tasks = append(tasks, task.Task{Name: "pull." + p.name, Run: func(ctx context.Context, h *task.Handle) error {
 			return pull(ctx, o, p.ref, h)
