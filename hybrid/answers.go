@@ -21,18 +21,21 @@ const (
 
 func (p *Pipeline) environmentFile() string { return filepath.Join(p.dir, "environment.json") }
 
-func (p *Pipeline) environment() Environment {
+func (p *Pipeline) environment(ctx context.Context) (Environment, error) {
 	env := Environment{
-		Run: p.run, Suite: p.suite.Name, Kubeconfig: p.cluster.Kubeconfig, Namespace: p.suite.Namespace,
+		Run: p.run, Suite: p.suite.Name, Kubeconfig: p.cluster.Kubeconfig, Namespace: p.namespace(),
 		Artifacts: p.dir, Kept: p.cluster.Kept(), Coverage: !p.o.Plain, Endpoints: map[string]string{}, Images: map[string]string{},
-	}
-	for _, port := range p.cluster.Ports() {
-		env.Endpoints[port.Name] = fmt.Sprintf("http://127.0.0.1:%d", port.Host)
 	}
 	for _, plan := range p.plans {
 		env.Images[plan.Name] = plan.Ref
 	}
-	return env
+	if p.o.Existing.Named {
+		return p.reached(ctx, env)
+	}
+	for _, port := range p.cluster.Ports() {
+		env.Endpoints[port.Name] = fmt.Sprintf("http://127.0.0.1:%d", port.Host)
+	}
+	return env, nil
 }
 
 // awaitAnswers asks every endpoint that declares a path until it answers 200.

@@ -1,6 +1,7 @@
 package hybrid
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,9 +71,13 @@ func (p *Pipeline) newDeployer(start string) (*deploy.Deployer, error) {
 	for _, s := range p.sources(start) {
 		instrumented[image.Registry+"/"+s.Service] = s.Folder()
 	}
+	images := image.Refs(p.plans)
+	for name, ref := range images {
+		images[name] = cmp.Or(p.pinned[ref], ref)
+	}
 	return deploy.New(deploy.Options{
 		Config: p.cluster.REST, Root: p.o.Root, Namespace: p.suite.Namespace, Kubeconfig: p.cluster.Kubeconfig,
-		Images: image.Refs(p.plans), Coverage: instrumented,
+		Images: images, Coverage: instrumented, Isolation: p.isolation, Courier: p.courier,
 	})
 }
 

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/hybrid-e2e/hybrid/hybrid/delivery"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 )
 
 // EnvironmentVariable names the environment variable that tells specs where the
 // file with their Environment is.
-const EnvironmentVariable = "HYBRID_ENVIRONMENT"
+const EnvironmentVariable = delivery.EnvironmentVariable
 
 // Environment is what a ready cluster offers to the specs. The pipeline writes
 // it as one JSON file.
@@ -28,8 +29,18 @@ type Environment struct {
 	Kept bool `json:"kept"`
 	// Coverage says that the services are instrumented.
 	Coverage bool `json:"coverage"`
-	// Endpoints maps endpoint names to base URLs on 127.0.0.1.
+	// Endpoints maps endpoint names to base URLs, on 127.0.0.1 unless Node is set.
 	Endpoints map[string]string `json:"endpoints"`
+	// Node is the address at which specs reach NodePorts of their own, in a cluster that
+	// others use too: the number of a port is the cluster's to give. Empty in one of the
+	// run's own, whose spare endpoints have numbers.
+	Node string `json:"node,omitempty"`
+	// Suffix ends the names of the suite's ClusterRoles and the like in a cluster that
+	// others use too; empty in one of the run's own.
+	Suffix string `json:"suffix,omitempty"`
+	// Labels are to be on the namespaces and cluster-wide objects that specs make, so that
+	// they are found when the run was killed; none in a cluster of the run's own.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Images maps image names to the references deployed.
 	Images map[string]string `json:"images"`
 }
@@ -47,10 +58,19 @@ func LoadEnvironment(path string) (Environment, error) {
 	return e, nil
 }
 
-func (e Environment) save(path string) error {
+// Own is the name of a ClusterRole or the like of the suite's manifests in this cluster.
+func (e Environment) Own(name string) string { return name + e.Suffix }
+
+// text is the content of the file.
+func (e Environment) text() ([]byte, error) {
 	b, err := json.MarshalIndent(e, "", "  ")
+	return append(b, '\n'), err
+}
+
+func (e Environment) save(path string) error {
+	b, err := e.text()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(b, '\n'), 0o644)
+	return os.WriteFile(path, b, 0o644)
 }

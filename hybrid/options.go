@@ -56,6 +56,9 @@ type Options struct {
 	BuildKit, BuildCache string
 	// Epoch is the security-update epoch (SECURITY_EPOCH).
 	Epoch image.Epoch
+	// Existing is a cluster that somebody else made, in which the suite is tested (CLUSTER,
+	// KUBECONFIG, CONTEXT); its zero value makes a Kind cluster.
+	Existing Existing
 	// Workers is the number of nodes beside the control plane (WORKERS).
 	Workers int
 	// Focus and Labels select specs (FOCUS, LABELS), as ginkgo's --focus and
@@ -145,6 +148,9 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 		if o.Registry, err = registry.Parse(value); err != nil {
 			r.errs = append(r.errs, err)
 		}
+	}
+	if r.oneOf("CLUSTER", "kind", "kind", "existing") == "existing" {
+		o.Existing = Existing{Named: true, Kubeconfig: getenv("KUBECONFIG"), Context: getenv("CONTEXT")}
 	}
 	return o, fault.With(errors.Join(r.errs...), "mend the environment variables named above")
 }

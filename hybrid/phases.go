@@ -76,7 +76,7 @@ func (p *Pipeline) bases(ctx context.Context, all bool) error {
 func (o Options) offline(e *engine.Engine, source offline.Source, mark string) offline.Options {
 	return offline.Options{
 		Root: cmp.Or(o.StandIns, o.Root), Engine: e, Runner: o.Runner, Source: source, Transport: o.Transport,
-		Mark: mark, PullTimeout: o.PullTimeout,
+		Mark: mark, PullTimeout: o.PullTimeout, NoNode: o.Existing.Named,
 	}
 }
 
@@ -102,7 +102,7 @@ func (p *Pipeline) compileSpecs(ctx context.Context, h *task.Handle) ([]string, 
 // does not wait for the specs.
 func (p *Pipeline) preload(plans []image.Plan) []task.Task {
 	p.node = p.images.Node
-	if p.o.NoPreload {
+	if p.o.NoPreload || p.o.Existing.Named {
 		return nil
 	}
 	t := load.PreloadTask(p.preloadOptions(plans), &p.node)
@@ -181,35 +181,38 @@ func (p *Pipeline) Cluster(ctx context.Context) error {
 	if p.plans == nil {
 		return errors.New("cluster: refused, since the images are not built: no cluster is made before everything it needs exists")
 	}
-	// The nodes mount it.
+	// The nodes mount it, where they are ours.
 	if err := os.MkdirAll(p.rawCoverage(), 0o755); err != nil {
 		return fmt.Errorf("create the folder for coverage data: %w", err)
 	}
-	config := cluster.Config{
-		Name: cluster.Name(p.clusterOf(), p.o.Root), NodeImage: p.node, Workers: p.o.Workers,
-		CoverData: p.rawCoverage(), Ports: p.ports(),
+	have := task.Task{Name: "cluster.create", Run: p.createCluster}
+	if p.o.Existing.Named {
+		have = task.Task{Name: "cluster.adopt", Run: p.adoptCluster}
 	}
-	return p.group(report.PhaseCluster, 0).Run(ctx,
-		task.Task{Name: "cluster.create", Run: func(ctx context.Context, h *task.Handle) error {
-			c, err := cluster.Ensure(ctx, cluster.Options{
-				Config: config, Engine: p.engine, Suite: p.suite.Name, Checkout: p.o.Root, State: p.state,
-				Leases: p.inventory.Leases, TTL: p.o.ClusterTTL, Keep: p.o.Keep, FixedPorts: p.o.FixedPorts,
-			}, h)
-			p.cluster = c
-			if err != nil {
-				p.created = c != nil
-				return err
-			}
-			p.created = !c.Reused
-			if c.Reused {
-				h.Cached("%s, kept by an earlier run", c.Name())
-			} else {
-				h.Detail("%s, node image %s", c.Name(), p.node)
-			}
-			return nil
-		}},
-		task.Task{Name: "cluster.setup", Needs: []string{"cluster.create"}, Run: p.setupCluster},
-	)
+	return p.group(report.PhaseCluster, 0).Run(ctx, have, task.Task{Name: "cluster.setup", Needs: []string{have.Name}, Run: p.setupCluster})
+}
+
+func (p *Pipeline) createCluster(ctx context.Context, h *task.Handle) error {
+	c, err := cluster.Ensure(ctx, cluster.Options{
+		Config: cluster.Config{
+			Name: cluster.Name(p.clusterOf(), p.o.Root), NodeImage: p.node, Workers: p.o.Workers,
+			CoverData: p.rawCoverage(), Ports: p.ports(),
+		},
+		Engine: p.engine, Suite: p.suite.Name, Checkout: p.o.Root, State: p.state,
+		Leases: p.inventory.Leases, TTL: p.o.ClusterTTL, Keep: p.o.Keep, FixedPorts: p.o.FixedPorts,
+	}, h)
+	p.cluster = c
+	if err != nil {
+		p.created = c != nil
+		return err
+	}
+	p.created = !c.Reused
+	if c.Reused {
+		h.Cached("%s, kept by an earlier run", c.Name())
+	} else {
+		h.Detail("%s, node image %s", c.Name(), p.node)
+	}
+	return nil
 }
 
 func (p *Pipeline) setupCluster(ctx context.Context, h *task.Handle) error {
@@ -237,10 +240,14 @@ func (p *Pipeline) setupCluster(ctx context.Context, h *task.Handle) error {
 	return nil
 }
 
-// Load brings the images onto every node.
+// Load brings the images onto every node, or into the registry from which the nodes of a
+// cluster that exists pull them.
 func (p *Pipeline) Load(ctx context.Context) error {
 	if p.deployer == nil {
 		return errors.New("load: refused, since there is no cluster yet")
+	}
+	if p.o.Existing.Named {
+		return p.publish(ctx)
 	}
 	ctx, stop := p.cluster.Watch(ctx)
 	defer stop()
@@ -278,12 +285,18 @@ func (p *Pipeline) Deploy(ctx context.Context) error {
 			return p.deployer.Workload(ctx, h, w.Manifests)
 		}})
 	}
-	env := p.environment()
-	tasks = append(tasks, task.Task{Name: "deploy.answers", Needs: all, Run: func(ctx context.Context, h *task.Handle) error {
+	if err := p.receive(ctx); err != nil {
+		return err
+	}
+	var env Environment
+	tasks = append(tasks, task.Task{Name: "deploy.answers", Needs: all, Run: func(ctx context.Context, h *task.Handle) (err error) {
+		if env, err = p.environment(ctx); err != nil {
+			return err
+		}
 		if err := p.awaitAnswers(ctx, env); err != nil {
 			return err
 		}
-		h.Detail("%d endpoints on 127.0.0.1", len(env.Endpoints))
+		h.Detail("%d endpoints on %s", len(env.Endpoints), cmp.Or(env.Node, "127.0.0.1"))
 		return env.save(p.environmentFile())
 	}})
 	if err := p.group(report.PhaseDeploy, 0).Run(ctx, tasks...); err != nil {

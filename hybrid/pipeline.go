@@ -56,8 +56,19 @@ type Pipeline struct {
 	division *division // Nil when the run has all specs.
 	cluster  *cluster.Cluster
 	deployer *deploy.Deployer
-	env      *Environment
-	created  bool
+	// isolation gives the suite names of its own in a cluster that exists, pinned the
+	// references under which its nodes pull the images; courier is the image that
+	// delivers coverage there, and deliveries is where it arrives. All are empty on Kind.
+	isolation  deploy.Isolation
+	pinned     map[string]string
+	courier    string
+	deliveries *deploy.Deliveries
+	// job runs the specs of a shard in the cluster; nil runs them here.
+	job *shardJob
+	// deliveryLog tells which pods delivered what.
+	deliveryLog *os.File
+	env         *Environment
+	created     bool
 	// start names the start of the instrumented services that is measured.
 	start   string
 	summary *report.Summary
@@ -118,6 +129,9 @@ func (p *Pipeline) newPrinter() *progress.Printer {
 }
 
 func (p *Pipeline) open(ctx context.Context) error {
+	if err := p.o.checkExisting(); err != nil {
+		return err
+	}
 	for _, dir := range []string{p.dir, p.state} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fault.With(fmt.Errorf("create a folder of the run: %w", err), "make "+filepath.Dir(dir)+" writable, or set ARTIFACTS")
@@ -135,14 +149,19 @@ func (p *Pipeline) open(ctx context.Context) error {
 	if err := p.linkLatest(); err != nil {
 		return err
 	}
-	return p.group(report.PhasePreflight, 0).Run(ctx,
-		task.Task{Name: "suite", Run: p.checkSuite},
-		task.Task{Name: "engine", Run: p.findEngine},
-		task.Task{Name: "images.source", Needs: []string{"engine"}, Run: p.decideImages},
-		task.Task{Name: "room", Needs: []string{"engine", "leftovers"}, Run: p.checkRoom},
-		task.Task{Name: "leftovers", Needs: []string{"engine"}, Run: p.reap},
-		task.Task{Name: "ports", Needs: []string{"leftovers"}, Run: p.checkPorts},
-	)
+	tasks := []task.Task{
+		{Name: "suite", Run: p.checkSuite},
+		{Name: "engine", Run: p.findEngine},
+		{Name: "images.source", Needs: []string{"engine"}, Run: p.decideImages},
+		{Name: "room", Needs: []string{"engine", "leftovers"}, Run: p.checkRoom},
+		{Name: "leftovers", Needs: []string{"engine"}, Run: p.reap},
+	}
+	if p.o.Existing.Named {
+		tasks = append(tasks, task.Task{Name: "access", Needs: []string{"suite", "leftovers"}, Run: p.checkAccess})
+	} else {
+		tasks = append(tasks, task.Task{Name: "ports", Needs: []string{"leftovers"}, Run: p.checkPorts})
+	}
+	return p.group(report.PhasePreflight, 0).Run(ctx, tasks...)
 }
 
 // linkLatest points <artifacts>/latest at this run.
@@ -173,12 +192,11 @@ func (p *Pipeline) checkSuite(_ context.Context, h *task.Handle) error {
 	for _, img := range p.suite.Images {
 		known[image.Registry+"/"+img.Name] = true
 	}
-	folders := append([]string(nil), p.suite.Setup...)
-	for _, w := range p.suite.Workloads {
-		folders = append(folders, w.Manifests)
-	}
-	if err := deploy.Check(p.o.Root, folders, known); err != nil {
+	if err := deploy.Check(p.o.Root, p.suite.manifests(), known); err != nil {
 		return fault.With(err, "mend the manifest, then mage build")
+	}
+	if err := p.isolate(); err != nil {
+		return fault.With(err, "mend the manifest, or unset CLUSTER")
 	}
 	// The bases are being decided at the same time; the keys computed here only
 	// prove that every Dockerfile parses and finds what it copies.
@@ -248,6 +266,7 @@ func (p *Pipeline) reap(ctx context.Context, h *task.Handle) error {
 	for _, o := range done {
 		remarks = append(remarks, "deleted "+o.Name+": "+o.Reason)
 	}
+	remarks = append(remarks, p.cleanKilled(ctx, h)...)
 	if p.remark != "" {
 		remarks = append(remarks, p.remark)
 	}

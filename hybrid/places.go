@@ -16,7 +16,7 @@ const meminfo = "/proc/meminfo"
 // checkRoom finds disks and memory that are too small for the run, before anything is
 // built.
 func (p *Pipeline) checkRoom(ctx context.Context, h *task.Handle) error {
-	if err := errors.Join(room.CheckMemory(meminfo), room.CheckClusters(meminfo, p.clusters)); err != nil {
+	if err := errors.Join(room.CheckMemory(meminfo), room.CheckClusters(meminfo, p.ownClusters())); err != nil {
 		return err
 	}
 	places := p.places(ctx)
@@ -29,6 +29,14 @@ func (p *Pipeline) checkRoom(ctx context.Context, h *task.Handle) error {
 	}
 	h.Detail("%s free for %s, at least %s needed", room.Size(free), places[0].What, room.Size(places[0].Need))
 	return nil
+}
+
+// ownClusters is how many clusters the run makes on this machine at the same time.
+func (p *Pipeline) ownClusters() int {
+	if p.o.Existing.Named {
+		return 0
+	}
+	return p.clusters
 }
 
 // places are the folders that the run writes to.
@@ -54,6 +62,6 @@ func (p *Pipeline) places(ctx context.Context) []room.Place {
 	if there, err := p.engine.Holds(ctx, image.Registry+"/kindest-node*"); err == nil && there {
 		store.Need = room.Store
 	}
-	store.Need += int64(max(0, p.clusters-1)) * room.ClusterStore
+	store.Need += int64(max(0, p.ownClusters()-1)) * room.ClusterStore
 	return append([]room.Place{store}, places...)
 }

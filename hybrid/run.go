@@ -1,22 +1,17 @@
 package hybrid
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/modfile"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
-	"github.com/hybrid-e2e/hybrid/hybrid/command"
 	"github.com/hybrid-e2e/hybrid/hybrid/coverage"
 	"github.com/hybrid-e2e/hybrid/hybrid/diagnose"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -111,76 +106,6 @@ func firstLine(err error) string {
 	return line
 }
 
-// Test runs the specs in parallel processes against the ready environment.
-func (p *Pipeline) Test(ctx context.Context) error {
-	if p.env == nil {
-		return errors.New("test: refused, since nothing is deployed yet")
-	}
-	ctx, stop := p.cluster.Watch(ctx)
-	defer stop()
-	return p.group(report.PhaseTest, 0).Run(ctx, task.Task{Name: "specs." + p.suite.Name, Run: p.runSpecs})
-}
-
-// processes is how many run the specs: what the option says, else what the suite
-// declares.
-func processes(option, extra, processors int) int {
-	if option > 0 {
-		return option
-	}
-	return processors + max(1, extra)
-}
-
-func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
-	if err := p.useStart(); err != nil {
-		return err
-	}
-	procs := processes(p.o.Procs, p.suite.ExtraProcs, cmp.Or(p.processors, runtime.NumCPU()))
-	args := []string{
-		"go", "tool", "ginkgo", "run", "--no-color", "--procs=" + strconv.Itoa(procs), "--timeout=" + p.o.TestTimeout.String(),
-		"--output-dir=" + p.dir, "--json-report=" + report.SpecsName, "--junit-report=" + report.JUnitName, "--grace-period=5s",
-	}
-	focus, err := p.focus()
-	if err == nil {
-		err = p.recordShard(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	if len(p.specs) > 1 {
-		args = append(args, "--keep-going")
-	}
-	_, runErr := p.o.Runner.Run(ctx, command.Command{
-		Args: slices.Concat(args, focus, p.specs), Dir: p.o.Root, Env: []string{EnvironmentVariable + "=" + p.environmentFile()}, Log: h,
-	})
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	specs, err := p.results()
-	if err != nil {
-		return errors.Join(runErr, fault.With(fmt.Errorf("read the specs' report: %w", err), "see "+h.LogFile()))
-	}
-	p.summary = &specs
-	h.Detail("%d passed, %d failed, %d skipped, %d processes", specs.Passed, specs.Failed, specs.Skipped, procs)
-	if runErr != nil {
-		return fault.With(fmt.Errorf("%w: %s", ErrSpecs, failures(specs)),
-			"FOCUS='<text of the spec>' KEEP_CLUSTER=1 "+cmp.Or(p.o.Again, "mage e2e:"+p.suite.Name))
-	}
-	if specs.Passed == 0 {
-		return fault.With(errors.New("no spec ran"), "check FOCUS and LABELS")
-	}
-	return nil
-}
-
-// results are those of the specs that the run has.
-func (p *Pipeline) results() (report.Summary, error) {
-	file := filepath.Join(p.dir, report.SpecsName)
-	if p.division == nil {
-		return report.Specs(file)
-	}
-	suites, err := report.Suites(file)
-	return report.Summarise(report.Own(suites, p.division.of(p.o.Shard))), err
-}
-
 // Collect stops the instrumented services gracefully, so that they write their
 // counters, and turns those into the coverage report; on a kept cluster it starts
 // them again. With COVERAGE=0 it does nothing.
@@ -193,7 +118,12 @@ func (p *Pipeline) Collect(ctx context.Context) error {
 	var result coverage.Result
 	tasks := []task.Task{
 		{Name: "coverage.flush", Run: func(ctx context.Context, h *task.Handle) error {
-			return p.deployer.Stop(ctx, h, p.suite.covered()...)
+			if err := p.deployer.Stop(ctx, h, p.suite.covered()...); err != nil || p.deliveries == nil {
+				return err
+			}
+			remark, err := p.deliveries.Wait(ctx)
+			h.Detail("%s", remark)
+			return err
 		}},
 		{Name: "coverage.report", Needs: []string{"coverage.flush"}, Run: func(ctx context.Context, h *task.Handle) error {
 			module, err := p.module()
@@ -271,8 +201,12 @@ func (p *Pipeline) evidence(ctx context.Context, cause error) {
 	if p.recorder.Rebuilt() {
 		dir += "-rebuilt"
 	}
+	namespaces := []string{p.namespace()}
+	if !p.o.Existing.Named {
+		namespaces = append(namespaces, "kube-system")
+	}
 	err := errors.Join(nodesErr, diagnose.Collect(ctx, diagnose.Options{
-		Config: config, Namespaces: []string{p.suite.Namespace, "kube-system"}, Cause: cause,
+		Config: config, Namespaces: namespaces, Cause: cause,
 		Run:   func(ctx context.Context, args ...string) ([]byte, error) { return p.engine.Run(ctx, nil, args...) },
 		Nodes: nodes, Dir: dir,
 	}))
@@ -286,6 +220,9 @@ func (p *Pipeline) evidence(ctx context.Context, cause error) {
 // kept and a cluster that it made is deleted, unless KEEP_CLUSTER is set.
 func (p *Pipeline) Step(ctx context.Context, phase func(context.Context) error) error {
 	err := p.leftover.Busy()
+	if err == nil && p.plans != nil {
+		err = p.o.wholeRun() // After the images there are phases that leave something.
+	}
 	if err == nil {
 		err = phase(ctx)
 	}
@@ -370,6 +307,9 @@ func (p *Pipeline) teardown(ctx context.Context) error {
 }
 
 func (p *Pipeline) deleteCluster() task.Task {
+	if p.o.Existing.Named {
+		return task.Task{Name: "cluster.clean", Run: p.cleanCluster}
+	}
 	return task.Task{Name: "cluster.delete", Run: func(ctx context.Context, h *task.Handle) error {
 		h.Detail("%s", p.cluster.Name())
 		return fault.With(p.cluster.Delete(ctx, h), "mage down")

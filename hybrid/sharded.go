@@ -11,7 +11,6 @@ import (
 
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/progress"
-	"github.com/hybrid-e2e/hybrid/hybrid/report"
 	"github.com/hybrid-e2e/hybrid/hybrid/shard"
 )
 
@@ -55,6 +54,8 @@ func severalClusters(o Options, n int) error {
 		return fault.With(fmt.Errorf("%d clusters at the same time: want 1 to %d", n, maxClusters), "mage e2e:sharded 2")
 	case o.Shard.Of > 0:
 		return fault.With(fmt.Errorf("SHARD=%s is one shard, and all are to run", o.Shard), "unset SHARD, or run the shard by itself")
+	case o.Existing.Named:
+		return fault.With(errors.New("CLUSTER=existing: the shards of one machine have clusters that it makes"), "mage e2e:job, or unset CLUSTER")
 	case o.FixedPorts && n > 1:
 		return fault.With(fmt.Errorf("FIXED_PORTS: %d clusters cannot share the ports of this machine", n), "unset FIXED_PORTS")
 	}
@@ -84,13 +85,7 @@ func (p *Pipeline) inShards(ctx context.Context) error {
 	if ctx.Err() == nil {
 		err = errors.Join(err, p.merge(ctx, dirs))
 	}
-	// Also of shards that came to no result.
-	p.shards = nil
-	for i, dir := range dirs {
-		if t, loadErr := report.Load(filepath.Join(dir, report.FileName)); loadErr == nil {
-			p.shards = append(p.shards, report.Shard{Name: shard.Part{Number: i + 1, Of: p.clusters}.String(), Timeline: t})
-		}
-	}
+	p.shards = told(dirs)
 	return err
 }
 
@@ -110,6 +105,7 @@ func (p *Pipeline) shardOf(part shard.Part) (*Pipeline, error) {
 	q.recorder.SetStandIns(p.images.StandIns)
 	q.inventory, q.engine, q.images, q.node = p.inventory, p.engine, p.images, p.node
 	q.plans, q.specs, q.division = p.plans, p.specs, p.division
+	q.pinned, q.courier = p.pinned, p.courier
 	q.processors = max(1, runtime.NumCPU()/part.Of)
 	return q, errors.Join(os.MkdirAll(q.dir, 0o755), os.MkdirAll(q.state, 0o755))
 }

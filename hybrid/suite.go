@@ -160,6 +160,16 @@ func (v *validator) workloads(all []Workload) {
 	}
 }
 
+// manifests are all files and folders with manifests, in the order in which they are
+// applied.
+func (s Suite) manifests() []string {
+	paths := slices.Clone(s.Setup)
+	for _, w := range s.Workloads {
+		paths = append(paths, w.Manifests)
+	}
+	return paths
+}
+
 // covered lists the images whose services deliver coverage data, sorted.
 func (s Suite) covered() []string {
 	var names []string

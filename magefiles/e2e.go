@@ -60,3 +60,11 @@ func (E2E) Suite(ctx context.Context, name string) error {
 func (E2E) Sharded(ctx context.Context, n int) error {
 	return failed("e2e:sharded", infrastructure.EndToEndSharded(ctx, n))
 }
+
+// Job tests a suite, SUITE or the Gateway's, as n shards in the pods of a Job, and merges their reports.
+// It needs a cluster that exists.
+//
+// Example: CLUSTER=existing KUBECONFIG=$HOME/clusters/team REGISTRY=registry.example.com/e2e mage e2e:job 4
+func (E2E) Job(ctx context.Context, n int) error {
+	return failed("e2e:job", infrastructure.EndToEndJob(ctx, n))
+}

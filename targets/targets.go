@@ -49,6 +49,15 @@ func Sharded(ctx context.Context, n int) error {
 	return failed("sharded", hybrid.EndToEndSharded(ctx, suite, o, n))
 }
 
+// Job tests the services as n shards in a cluster that exists, where their specs run too.
+func Job(ctx context.Context, n int) error {
+	suite, o, err := declared(ctx)
+	if err != nil {
+		return failed("job", err)
+	}
+	return failed("job", hybrid.EndToEndJob(ctx, suite, o, n))
+}
+
 // Merge makes one report of those of the shards of a run, whose folders are separated by commas.
 func Merge(ctx context.Context, folders string) error {
 	suite, o, err := declared(ctx)

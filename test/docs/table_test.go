@@ -30,6 +30,9 @@ const (
 
 	scaffoldTest = "test/scaffold/cluster_test.go"
 	sharedTest   = "test/chaos/shared_test.go"
+
+	existingTest = "test/existing/existing_test.go"
+	existingSite = "test/existing/site_test.go"
 )
 
 // elsewhere are the commands that tests and steps of CI execute; those of adoptTest in the
@@ -49,6 +52,13 @@ func elsewhere() []row {
 		{"go run github.com/hybrid-e2e/hybrid/cmd/hybrid verify ../shop", "cmd/hybrid/main_test.go", `"verify", good`},
 		{"REGISTRY=registry.example.com/e2e mage base:refresh", sharedTest, `step("refresh", `},
 		{"REGISTRY=registry.example.com/e2e mage build", sharedTest, `step("build", `},
+		{
+			"CLUSTER=existing KUBECONFIG=$HOME/clusters/team REGISTRY=registry.example.com/e2e mage e2e:gateway",
+			existingTest, `"CLUSTER=existing", "KUBECONFIG="+s.kubeconfig, "CONTEXT=", "REGISTRY="+s.registry+"/team"`,
+		},
+		{"CLUSTER=existing KUBECONFIG=$HOME/clusters/team REGISTRY=registry.example.com/e2e mage e2e:job 4", existingTest, `"e2e:job")`},
+		{"kubectl apply -f manifests/runner", existingSite, `d.Setup(t.Context(), nil, "manifests/runner")`},
+		{"kubectl -n hybrid-runner create token runner --duration=8h", existingSite, `ServiceAccounts("hybrid-runner").CreateToken(`},
 		{"mage e2e:gateway", workflow, "run: go tool mage e2e:gateway"},
 		{"go tool mage setup e2e", adoptTest, `"e2e"`},
 		{

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
+	"strconv"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -28,7 +30,8 @@ func (b *Bed) Elsewhere(namespace string) *Bed {
 }
 
 // Open lets the host reach a named port of the pods of a workload in the namespace of
-// b: those that are ready, or all. The spare endpoint becomes the endpoint of that name.
+// b: those that are ready, or all. The spare endpoint becomes the endpoint of that name; in
+// a cluster that gives the numbers of ports, it is the one that the cluster gave.
 func (b *Bed) Open(ctx context.Context, workload, port, endpoint string, spare hybrid.Endpoint, unready bool) {
 	GinkgoHelper()
 	service := &corev1.Service{
@@ -40,8 +43,14 @@ func (b *Bed) Open(ctx context.Context, workload, port, endpoint string, spare h
 			PublishNotReadyAddresses: unready,
 		},
 	}
+	if b.Env.Node != "" {
+		service.Spec.Ports[0].NodePort = 0
+	}
 	Expect(b.Kube.Create(ctx, service)).To(Succeed())
 	b.Env.Endpoints[endpoint] = b.Env.Endpoints[spare.Name]
+	if b.Env.Node != "" {
+		b.Env.Endpoints[endpoint] = "http://" + net.JoinHostPort(b.Env.Node, strconv.Itoa(int(service.Spec.Ports[0].NodePort)))
+	}
 	// The port is free for another run of the spec at once, not when the namespace
 	// has gone at last.
 	DeferCleanup(func(ctx context.Context) { Expect(b.Kube.Delete(ctx, service)).To(Succeed()) })

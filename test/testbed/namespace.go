@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -21,10 +22,20 @@ const specLabel = "hybrid.local/spec"
 func (b *Bed) Namespace(ctx context.Context) string {
 	GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		GenerateName: b.Env.Suite + "-spec-", Labels: map[string]string{specLabel: ""},
+		GenerateName: b.Env.Suite + "-spec-", Labels: b.Labels(map[string]string{specLabel: ""}),
 	}}
 	Expect(b.Kube.Create(ctx, ns)).To(Succeed())
 	return ns.Name
+}
+
+// Labels adds to labels those that every namespace and cluster-wide object of the run has.
+func (b *Bed) Labels(labels map[string]string) map[string]string {
+	all := maps.Clone(b.Env.Labels)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, labels)
+	return all
 }
 
 // DeleteNamespaces deletes the namespaces of all specs without waiting for their end. In
@@ -35,7 +46,7 @@ func (b *Bed) DeleteNamespaces(ctx context.Context) error {
 		return nil
 	}
 	var all corev1.NamespaceList
-	if err := b.Kube.List(ctx, &all, client.HasLabels{specLabel}); err != nil {
+	if err := b.Kube.List(ctx, &all, client.HasLabels{specLabel}, client.MatchingLabels(b.Env.Labels)); err != nil {
 		return fmt.Errorf("list the namespaces of the specs: %w", err)
 	}
 	var errs []error

@@ -43,8 +43,8 @@ func (s *system) newSender(ctx context.Context, environment string) sender {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "sender"}}
 	Expect(s.Kube.Create(ctx, account)).To(Succeed())
 	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "gateway-signal-source"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: s.Labels(nil)},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: s.Env.Own("gateway-signal-source")},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: name, Name: account.Name}},
 	}
 	Expect(s.Kube.Create(ctx, binding)).To(Succeed())

@@ -73,7 +73,7 @@ func (s *system) rollingUpdate() {
 				workloads: []string{"gateway"}, spare: spareOfRollingUpdate,
 				// kube-proxy forgets an endpoint within a second or two; here it shares
 				// two processors with all other specs.
-				config: deployedConfig + "\nshutdown:\n  delay: 8s\n",
+				config: s.deployedConfig() + "\nshutdown:\n  delay: 8s\n",
 			})
 			ns, since := s.namespace(ctx), time.Now()
 			load := own.startLoad(ctx, ns, 2, 200*time.Millisecond)
@@ -98,7 +98,7 @@ func (s *system) stopInABurst() {
 			own := s.startReady(ctx, instance{
 				workloads: []string{"gateway"}, spare: spareOfBurst,
 				// Without the pause for load balancers the senders meet the closed door.
-				config: deployedConfig + quickStop,
+				config: s.deployedConfig() + quickStop,
 			})
 			ns, since := s.namespace(ctx), time.Now()
 			b := own.startBurst(ctx, ns, senders, each)
@@ -122,19 +122,19 @@ func (s *system) stopInABurst() {
 func (s *system) reload() {
 	Describe("Configuration", Label("configuration"), func() {
 		It("takes effect without a restart, and is kept when the new one makes no sense", SpecTimeout(serialBudget), func(ctx SpecContext) {
-			own := s.startReady(ctx, instance{workloads: []string{"gateway"}, spare: spareOfReload, config: deployedConfig})
+			own := s.startReady(ctx, instance{workloads: []string{"gateway"}, spare: spareOfReload, config: s.deployedConfig()})
 			ns := s.namespace(ctx)
 			body := webhook(podAlert(ns, "api-0"))
 			own.send(ctx, call{body: body}).signal(http.StatusCreated)
 
-			own.configure(ctx, deployedConfig+"\nserver:\n  max_body_bytes: 64\n")
+			own.configure(ctx, s.deployedConfig()+"\nserver:\n  max_body_bytes: 64\n")
 			answered := func(ctx context.Context) (int, error) {
 				a, err := own.post(ctx, call{body: body})
 				return a.Status, err
 			}
 			Eventually(answered, rolloutBudget, poll).WithContext(ctx).Should(Equal(http.StatusRequestEntityTooLarge))
 
-			own.configure(ctx, deployedConfig+"\nserver:\n  max_body_bites: 1\n")
+			own.configure(ctx, s.deployedConfig()+"\nserver:\n  max_body_bites: 1\n")
 			Eventually(func(ctx context.Context) (string, error) {
 				log, err := own.gatewayLog(ctx, time.Time{})
 				return string(log), err

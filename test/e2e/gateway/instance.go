@@ -39,7 +39,9 @@ const gatewayRole = "gateway"
 
 // deployedConfig is a configuration like that of the manifests, for an instance
 // that changes it.
-const deployedConfig = "processing:\n  fallback_namespace: kubernaut-system\naudit:\n  data_storage_url: http://datastorage:8080\n"
+func (s *system) deployedConfig() string {
+	return "processing:\n  fallback_namespace: " + s.Env.Namespace + "\naudit:\n  data_storage_url: http://datastorage:8080\n"
+}
 
 // quickStop is for the configuration of a Gateway that is stopped on purpose: it
 // ends without the pause that is for load balancers.
@@ -116,10 +118,10 @@ func (s *system) startReady(ctx context.Context, i instance) *system {
 func (s *system) bindGateway(ctx context.Context, namespace, role string) {
 	GinkgoHelper()
 	if role == "" {
-		role = gatewayRole
+		role = s.Env.Own(gatewayRole)
 	}
 	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: s.Labels(nil)},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "gateway"}},
 	}

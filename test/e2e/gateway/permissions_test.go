@@ -23,7 +23,7 @@ func (s *system) permissions() {
 	Describe("Permissions", long, Label("security", "rbac"), func() {
 		It("are the least that works: without any one of them the Gateway fails", SpecTimeout(serialBudget), func(ctx SpecContext) {
 			role := &rbacv1.ClusterRole{}
-			Expect(s.Kube.Get(ctx, client.ObjectKey{Name: gatewayRole}, role)).To(Succeed())
+			Expect(s.Kube.Get(ctx, client.ObjectKey{Name: s.Env.Own(gatewayRole)}, role)).To(Succeed())
 			all := singlePermissions(role.Rules)
 			Expect(len(all)).To(BeNumerically("<=", infrastructure.SparePorts-spareOfPermissions), "a spare port for each permission")
 
@@ -86,7 +86,7 @@ func (s *system) startLacking(ctx context.Context, all []rbacv1.PolicyRule, with
 	GinkgoHelper()
 	rest := append(append([]rbacv1.PolicyRule{}, all[:without]...), all[without+1:]...)
 	l := &lackingGateway{
-		role:       &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "gateway-lacking-"}, Rules: rest},
+		role:       &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "gateway-lacking-", Labels: s.Labels(nil)}, Rules: rest},
 		permission: fmt.Sprintf("%s %v%v", all[without].Verbs[0], all[without].Resources, all[without].NonResourceURLs),
 		targets:    s.namespace(ctx),
 		missing:    missingNamespace(),

@@ -31,14 +31,14 @@ type senders struct {
 // one of them post signals. It returns when the API server agrees: the Gateway
 // remembers a refusal for seconds, so the first signal must not come too early.
 func (s *system) createSenders(ctx context.Context) (senders, error) {
-	made := senders{namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "gateway-senders-"}}}
+	made := senders{namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "gateway-senders-", Labels: s.Labels(nil)}}}
 	if err := s.Kube.Create(ctx, made.namespace); err != nil {
 		return made, fmt.Errorf("create the namespace of the senders: %w", err)
 	}
 	name := made.namespace.Name
 	made.binding = &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: senderRole},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: s.Labels(nil)},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: s.Env.Own(senderRole)},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: name, Name: "sender"}},
 	}
 	if err := s.Kube.Create(ctx, made.binding); err != nil {
