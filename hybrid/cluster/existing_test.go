@@ -9,12 +9,15 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 )
@@ -181,5 +184,30 @@ func TestAClusterThatDoesNotAnswerIsNamed(t *testing.T) {
 	c.REST.Host = "https://127.0.0.1:1"
 	if _, _, err := c.Access(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "ask cluster only for its version: ") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestManifestsOfTheRunnerAllowWhatIsAsked holds manifests/runner against what every run
+// asks the cluster for.
+func TestManifestsOfTheRunnerAllowWhatIsAsked(t *testing.T) {
+	text, err := os.ReadFile("../../manifests/runner/rbac.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var role rbacv1.ClusterRole
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		if strings.Contains("\n"+document, "\nkind: ClusterRole\n") {
+			if err := yaml.UnmarshalStrict([]byte(document), &role); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, a := range needed() {
+		resource := strings.TrimSuffix(a.Resource+"/"+a.Subresource, "/")
+		if !slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
+			return slices.Contains(r.APIGroups, a.Group) && slices.Contains(r.Resources, resource) && slices.Contains(r.Verbs, a.Verb)
+		}) {
+			t.Errorf("it does not allow to %s %s", a.Verb, resource)
+		}
 	}
 }
