@@ -8,7 +8,7 @@
 set -eu
 mkdir -p /run/preload /store/root
 cp --archive /var/lib/containerd/. /store/root/
-touch /run/preload/begin
+touch /store/begin
 cat >/run/preload/config.toml <<EOF
 version = 3
 root = "/store/root"
@@ -48,11 +48,14 @@ $ctr content prune references
 kill "$daemon"
 wait "$daemon" || true
 trap - EXIT
+# What an image has in /run podman copies to the file system that kind mounts there, and
+# runc cannot copy a fifo. Making the node image may have left one, too.
+rm -rf /run/preload /run/import
 cd /store/root
 flags="--xattrs --xattrs-include=* --numeric-owner"
-find . -cnewer /run/preload/begin -not -path '*/snapshots/*' -print0 |
+find . -cnewer /store/begin -not -path '*/snapshots/*' -print0 |
   tar --create $flags --no-recursion --null --files-from - --file /kind/preloaded-names.tar
-find . -cnewer /run/preload/begin -path '*/snapshots/*' -print0 |
+find . -cnewer /store/begin -path '*/snapshots/*' -print0 |
   tar --create $flags --no-recursion --null --files-from - --file /kind/preloaded-files.tar
 
 store=/var/lib/containerd

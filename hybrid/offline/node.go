@@ -134,8 +134,9 @@ func (m *maker) importAndCommit(ctx context.Context, log io.Writer, unpacked, ar
 		return err
 	}
 	defer func() { _ = images.Close() }() // It is only read.
+	// What is left in /run podman would copy to the file system that kind mounts there.
 	err = m.Engine.Bake(ctx, engine.BakeOptions{
-		From: unpacked, To: m.node.ref, Shell: []string{"/kind/stand-in/import.sh"}, Stdin: images, Purpose: "import", Log: log,
+		From: unpacked, To: m.node.ref, Shell: []string{"-c", "sh /kind/stand-in/import.sh && rm -r /run/import"}, Stdin: images, Purpose: "import", Log: log,
 		Changes: NodeEntry(),
 	})
 	if cleanErr := m.forget(ctx, unpacked); err == nil {

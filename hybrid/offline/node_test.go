@@ -103,7 +103,7 @@ func TestImportAndCommit(t *testing.T) {
 	}
 	want := []string{
 		"docker run --name NAME --privileged --network none --interactive --mount type=volume,destination=/store " +
-			"--entrypoint /bin/sh unpacked:1 /kind/stand-in/import.sh",
+			"--entrypoint /bin/sh unpacked:1 -c 'sh /kind/stand-in/import.sh && rm -r /run/import'",
 		`docker commit --change 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]' --change 'CMD []' NAME ` + m.node.ref,
 		"docker rm --force --volumes NAME",
 		"docker image rm --no-prune unpacked:1",
