@@ -11,6 +11,7 @@ import (
 
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
 	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
 	"github.com/hybrid-e2e/hybrid/hybrid/offline"
@@ -48,7 +49,7 @@ type Options struct {
 	FixedPorts bool
 	// ImageSource is auto, registry or local (IMAGE_SOURCE); empty means auto.
 	ImageSource string
-	// Engine is docker or podman (CONTAINER_ENGINE); empty takes what is there.
+	// Engine is one of engine.Kinds (CONTAINER_ENGINE); empty takes what is there.
 	Engine string
 	// BuildKit is the address of a BuildKit that builds the suite's images instead of the
 	// engine (BUILDKIT_HOST); empty means the engine. BuildCache is a repository of a
@@ -122,7 +123,7 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 		NoPreload:    !r.flag("PRELOAD", true),
 		FixedPorts:   r.flag("FIXED_PORTS", false),
 		ImageSource:  r.oneOf("IMAGE_SOURCE", "auto", "auto", "registry", "local"),
-		Engine:       r.oneOf("CONTAINER_ENGINE", "", "", "docker", "podman"),
+		Engine:       getenv("CONTAINER_ENGINE"),
 		BuildKit:     getenv("BUILDKIT_HOST"),
 		BuildCache:   getenv("BUILDKIT_CACHE"),
 		Workers:      r.number("WORKERS", 0, 0, 9),
@@ -135,6 +136,9 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 		TestTimeout:  r.duration("TEST_TIMEOUT", 15*time.Minute),
 		Transport:    map[string]string{"GOPROXY": getenv("GOPROXY"), "GOFLAGS": getenv("GOFLAGS"), "GOSUMDB": getenv("GOSUMDB"), "GONOSUMDB": getenv("GONOSUMDB")},
 		Getenv:       getenv,
+	}
+	if err := engine.CheckKind(o.Engine); err != nil {
+		r.errs = append(r.errs, err)
 	}
 	epoch, err := image.ParseEpoch(getenv("SECURITY_EPOCH"), now)
 	if err != nil {
@@ -213,7 +217,7 @@ func (r *reader) oneOf(name, fallback string, allowed ...string) string {
 		return fallback
 	}
 	if !slices.Contains(allowed, v) {
-		r.errs = append(r.errs, fmt.Errorf("%s=%q: want one of %s", name, v, strings.Join(slices.DeleteFunc(allowed, func(s string) bool { return s == "" }), ", ")))
+		r.errs = append(r.errs, fmt.Errorf("%s=%q: want one of %s", name, v, strings.Join(allowed, ", ")))
 	}
 	return v
 }

@@ -260,7 +260,7 @@ func (c *Cluster) refuseForeign(ctx context.Context) error {
 	}
 	if len(nodes) > 0 {
 		return fault.With(fmt.Errorf("a cluster named %s exists that this checkout did not make: %s", c.record.Config.Name, strings.Join(nodes, ", ")),
-			"kind delete cluster --name "+c.record.Config.Name)
+			"KIND_EXPERIMENTAL_PROVIDER="+c.engine.Kind+" kind delete cluster --name "+c.record.Config.Name)
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func (r *talkative) Run(ctx context.Context, c command.Command) ([]byte, error) 
 func events(kind string) string {
 	died, format := "die", "'{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}'"
 	if kind == engine.Podman {
-		died, format = "died", "'{{.Status}} {{.Name}}'"
+		died, format = "died", "'{{.Status}} {{.Name}} {{.ContainerExitCode}}'"
 	}
 	return "x events --since now --filter type=container --filter event=" + died + " --filter event=pause " +
 		"--filter label=io.x-k8s.kind.cluster=a-e2e-00000000 --format " + format
@@ -165,9 +165,9 @@ func TestWatchNamesTheNodeThatFailed(t *testing.T) {
 	const node = "a-e2e-00000000-worker"
 	for _, c := range []struct{ kind, event, want string }{
 		{engine.Docker, "die " + node + " 137", "node " + node + " died: exit code 137, OOMKilled true\nlast words"},
-		{engine.Podman, "died " + node, "node " + node + " died: exit code 9, OOMKilled true\nlast words"},
+		{engine.Podman, "died " + node + " 137", "node " + node + " died: exit code 137, OOMKilled true\nlast words"},
 		{engine.Docker, "pause " + node + " ", "node " + node + " was paused"},
-		{engine.Podman, "pause " + node, "node " + node + " was paused"},
+		{engine.Podman, "pause " + node + " 0", "node " + node + " was paused"},
 	} {
 		r := &talkative{map[string]string{
 			events(c.kind): c.event + "\n", "x logs --tail 10 " + node: "last words\n",

@@ -78,7 +78,16 @@ func removeNodes(ctx context.Context, e *engine.Engine, r Record, out io.Writer)
 		ids[i] = c.ID
 		fmt.Fprintf(out, "deleting node %s (%.12s)\n", c.Name, c.ID)
 	}
-	return e.RemoveContainers(ctx, ids...)
+	if err := e.RemoveContainers(ctx, ids...); err != nil {
+		return err
+	}
+	// Also of a node whose container was not made any more.
+	for i := range 1 + r.Config.Workers {
+		if err := e.RemoveNodeVolumes(ctx, nodeName(r.Config.Name, i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remove deletes the nodes of one cluster and everything that speaks of it. It works

@@ -86,3 +86,27 @@ func (l *latecomer) Run(ctx context.Context, c command.Command) ([]byte, error) 
 	}
 	return out, err
 }
+
+// TestPodmansVolumesGo has a cluster whose second node was not made any more when its volume
+// was.
+func TestPodmansVolumesGo(t *testing.T) {
+	r := Record{Config: Config{Name: "c", Workers: 1}, Nodes: []Node{{"c-control-plane", "1"}}}
+	recorder := &command.Recorder{Replies: map[string]command.Reply{
+		"podman ps":                  {Stdout: "1\n"},
+		"podman container inspect 1": {Stdout: `[{"Id":"1","Name":"c-control-plane"}]`},
+		"podman rm":                  {},
+		"podman volume ls --quiet --filter label=c-control-plane ": {},
+		"podman volume ls --quiet --filter label=c-worker ":        {Stdout: "v\n"},
+		"podman volume rm v": {},
+	}}
+	e := &engine.Engine{Kind: engine.Podman, CLI: "podman", Runner: recorder}
+	if err := removeNodes(t.Context(), e, r, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "calls", recorder.Calls(), []string{
+		"podman ps --all --quiet --no-trunc --filter label=" + clusterLabel + "=c", "podman container inspect 1",
+		"podman rm --force --volumes --time 0 --ignore 1",
+		"podman volume ls --quiet --filter label=c-control-plane --filter dangling=true",
+		"podman volume ls --quiet --filter label=c-worker --filter dangling=true", "podman volume rm v",
+	})
+}

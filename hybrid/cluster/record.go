@@ -79,7 +79,7 @@ type Record struct {
 	// the record and the kubeconfig.
 	Checkout string `json:"checkout,omitempty"`
 	State    string `json:"state,omitempty"`
-	// Engine is docker or podman.
+	// Engine is the kind of the engine that runs it.
 	Engine string `json:"engine"`
 	// Nodes are the containers; empty until all have been created.
 	Nodes []Node `json:"nodes,omitempty"`

@@ -128,7 +128,7 @@ func (c *Cluster) watchContainers(ctx context.Context) error {
 	defer stop(nil)
 	died, format := "die", "{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"
 	if c.engine.Kind == engine.Podman {
-		died, format = "died", "{{.Status}} {{.Name}}"
+		died, format = "died", "{{.Status}} {{.Name}} {{.ContainerExitCode}}"
 	}
 	events := c.engine.Command(nil, "events", "--since", fmt.Sprintf("%.3f", float64(c.since.UnixMilli())/1000),
 		"--filter", "type=container", "--filter", "event="+died, "--filter", "event=pause",

@@ -65,7 +65,7 @@ func (e *Engine) Bake(ctx context.Context, b BakeOptions) (err error) {
 func (e *Engine) removeContainer(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), cleanUpTimeout, errors.New("not removed within "+cleanUpTimeout.String()))
 	defer cancel()
-	if _, err := e.Run(ctx, nil, "rm", "--force", "--volumes", name); err != nil {
+	if _, err := e.Run(ctx, nil, e.removal(name)...); err != nil {
 		return fmt.Errorf("remove the container %s: %w", name, err)
 	}
 	return nil

@@ -96,7 +96,7 @@ func (e *Engine) RemoveContainers(ctx context.Context, ids ...string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := e.Run(ctx, nil, append([]string{"rm", "--force", "--volumes"}, ids...)...)
+	_, err := e.Run(ctx, nil, e.removal(ids...)...)
 	if err == nil {
 		return nil
 	}
@@ -109,4 +109,34 @@ func (e *Engine) RemoveContainers(ctx context.Context, ids ...string) error {
 		return nil
 	}
 	return fmt.Errorf("remove containers: %w", err)
+}
+
+// removal are the arguments that remove containers at once.
+func (e *Engine) removal(names ...string) []string {
+	args := []string{"rm", "--force", "--volumes"}
+	if e.Kind == Podman {
+		// It would let each have 10 s to stop, and fail for one that is gone.
+		args = append(args, "--time", "0", "--ignore")
+	}
+	return append(args, names...)
+}
+
+// RemoveNodeVolumes removes the volume that kind makes for a node of podman's and names in
+// its label, unless a container uses it. With other engines it goes with the container.
+func (e *Engine) RemoveNodeVolumes(ctx context.Context, node string) error {
+	if e.Kind != Podman {
+		return nil
+	}
+	out, err := e.Run(ctx, nil, "volume", "ls", "--quiet", "--filter", "label="+node, "--filter", "dangling=true")
+	if err != nil {
+		return fmt.Errorf("list the volumes of node %s: %w", node, err)
+	}
+	volumes := strings.Fields(string(out))
+	if len(volumes) == 0 {
+		return nil
+	}
+	if _, err := e.Run(ctx, nil, append([]string{"volume", "rm"}, volumes...)...); err != nil {
+		return fmt.Errorf("remove the volumes of node %s: %w", node, err)
+	}
+	return nil
 }

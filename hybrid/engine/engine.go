@@ -23,6 +23,26 @@ const (
 	Podman = "podman"
 )
 
+// Kinds lists the engines that Hybrid drives, the preferred one first.
+func Kinds() []string { return []string{Docker, Podman} }
+
+// nerdctl is a client that looks like docker's and that Hybrid cannot drive: version 2.1
+// has no more events than starts, no system df, and its commit knows no LABEL.
+const nerdctl = "nerdctl"
+
+const nerdctlLacks = "nerdctl tells neither of containers that end nor of the disk that it uses, and commits no labels"
+
+// CheckKind tells whether prefer is one of Kinds, or empty, and else why not.
+func CheckKind(prefer string) error {
+	switch {
+	case prefer == "" || slices.Contains(Kinds(), prefer):
+		return nil
+	case prefer == nerdctl:
+		return fmt.Errorf("CONTAINER_ENGINE=%q: %s; want one of %s", prefer, nerdctlLacks, strings.Join(Kinds(), ", "))
+	}
+	return fmt.Errorf("CONTAINER_ENGINE=%q: want one of %s", prefer, strings.Join(Kinds(), ", "))
+}
+
 // probeTimeout bounds one "is the engine there" call; a healthy local engine
 // answers in well under 0.1 s.
 const probeTimeout = 10 * time.Second
@@ -32,7 +52,7 @@ var ErrNone = errors.New("no container engine is reachable")
 
 // Engine is a reachable container engine.
 type Engine struct {
-	// Kind is Docker or Podman.
+	// Kind is one of Kinds.
 	Kind string
 	// CLI is the path of the client that is run.
 	CLI string
@@ -46,19 +66,18 @@ type Engine struct {
 }
 
 // Detect finds the engine to use. An empty prefer takes the first reachable of
-// docker and podman; "docker" or "podman" insists on that one. When nothing is
-// reachable the error is ErrNone with the next command to run.
+// Kinds; one of them insists on that one. When nothing is reachable the error is
+// ErrNone with the next command to run.
 func Detect(ctx context.Context, runner command.Runner, prefer string) (*Engine, error) {
 	return detect(ctx, runner, prefer, executables)
 }
 
 func detect(ctx context.Context, runner command.Runner, prefer string, find func(string) []string) (*Engine, error) {
-	kinds := []string{Docker, Podman}
+	if err := CheckKind(prefer); err != nil {
+		return nil, fault.With(err, "set CONTAINER_ENGINE to "+strings.Join(Kinds(), " or ")+", or unset it")
+	}
+	kinds := Kinds()
 	if prefer != "" {
-		if !slices.Contains(kinds, prefer) {
-			return nil, fault.With(fmt.Errorf("CONTAINER_ENGINE=%q is not an engine that Hybrid knows", prefer),
-				"set CONTAINER_ENGINE to docker or podman, or unset it")
-		}
 		kinds = []string{prefer}
 	}
 	reasons := []error{ErrNone}
@@ -89,10 +108,13 @@ func detect(ctx context.Context, runner command.Runner, prefer string, find func
 				"install the docker-buildx plugin, or a docker client with BuildKit built in (apt-get install docker.io)")
 		}
 	}
+	if prefer == "" && len(find(nerdctl)) > 0 {
+		reasons = append(reasons, errors.New(nerdctlLacks))
+	}
 	return nil, fault.With(errors.Join(reasons...), "go run magefile.go setup")
 }
 
-// probe asks the engine for its version.
+// probe asks the engine for its version, and whether it can run nodes.
 func (e *Engine) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -105,7 +127,20 @@ func (e *Engine) probe(ctx context.Context) error {
 		return err
 	}
 	e.Version = strings.TrimSpace(string(out))
-	return nil
+	return e.canRunNodes(ctx)
+}
+
+// canRunNodes refuses a podman without root where kind starts no node, before anything
+// is built for one.
+func (e *Engine) canRunNodes(ctx context.Context) error {
+	if e.Kind != Podman {
+		return nil
+	}
+	out, err := e.Run(ctx, nil, "info", "--format", "{{.Host.Security.Rootless}} {{.Host.CgroupsVersion}}")
+	if err == nil && strings.TrimSpace(string(out)) == "true v1" {
+		err = errors.New("without root it needs cgroup v2, and this machine has v1")
+	}
+	return err
 }
 
 // canBuild tells whether the client builds with BuildKit (or is podman, whose

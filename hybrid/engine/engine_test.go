@@ -37,6 +37,7 @@ func TestDetectFallsBackToPodman(t *testing.T) {
 	r := &command.Recorder{Replies: map[string]command.Reply{
 		"/usr/bin/docker version": {Err: errors.New("Cannot connect to the Docker daemon")},
 		"/usr/bin/podman version": {Stdout: "5.4.0\n"},
+		"/usr/bin/podman info --format '{{.Host.Security.Rootless}} {{.Host.CgroupsVersion}}'": {Stdout: "false v1\n"},
 	}}
 	e, err := detect(t.Context(), r, "", only(map[string][]string{Docker: {"/usr/bin/docker"}, Podman: {"/usr/bin/podman"}}))
 	if err != nil {
@@ -44,6 +45,30 @@ func TestDetectFallsBackToPodman(t *testing.T) {
 	}
 	if e.Kind != Podman || e.Version != "5.4.0" {
 		t.Errorf("detected %+v", e)
+	}
+}
+
+// TestDetectSaysWhyNot has engines that answer and cannot serve.
+func TestDetectSaysWhyNot(t *testing.T) {
+	r := &command.Recorder{Replies: map[string]command.Reply{
+		"podman version --format '{{.Client.Version}}'":                               {Stdout: "4.3.1\n"},
+		"podman info --format '{{.Host.Security.Rootless}} {{.Host.CgroupsVersion}}'": {Stdout: "true v1\n"},
+	}}
+	clients := only(map[string][]string{Podman: {"podman"}, nerdctl: {"nerdctl"}})
+	_, err := detect(t.Context(), r, "", clients)
+	want := "no container engine is reachable\ndocker: not installed\npodman: without root it needs cgroup v2, and this machine has v1\n" + nerdctlLacks
+	if !errors.Is(err, ErrNone) || err.Error() != want {
+		t.Errorf("error\n%v\nwant\n%s", err, want)
+	}
+	_, err = detect(t.Context(), r, nerdctl, clients)
+	want = `CONTAINER_ENGINE="nerdctl": ` + nerdctlLacks + "; want one of docker, podman"
+	if err == nil || errors.Is(err, ErrNone) || err.Error() != want || fault.Next(err) != "set CONTAINER_ENGINE to docker or podman, or unset it" {
+		t.Errorf("error %v, next %s", err, fault.Next(err))
+	}
+	for kind, want := range map[string]bool{"": true, Docker: true, Podman: true, nerdctl: false, "lxc": false} {
+		if err := CheckKind(kind); (err == nil) != want {
+			t.Errorf("%q: %v", kind, err)
+		}
 	}
 }
 

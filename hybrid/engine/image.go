@@ -133,6 +133,9 @@ func (e *Engine) Inspect(ctx context.Context, refs ...string) (map[string]Image,
 	}
 	found := make(map[string]Image, len(images))
 	for _, img := range images {
+		if e.Kind == Podman {
+			img.ID = "sha256:" + img.ID
+		}
 		for _, ref := range refs {
 			for _, tag := range img.Tags {
 				if strings.TrimPrefix(tag, "docker.io/") == strings.TrimPrefix(ref, "docker.io/") {

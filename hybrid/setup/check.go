@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,7 @@ type checker struct {
 func (c *checker) all(ctx context.Context) []Finding {
 	return []Finding{
 		c.checkEngine(ctx),
-		c.checkBoth(),
+		c.checkChoice(),
 		c.checkCapability(ctx),
 		c.checkMemory(),
 		c.checkDisk(ctx),
@@ -65,13 +66,16 @@ func (c *checker) checkEngine(ctx context.Context) Finding {
 	return Finding{"engine", OK, fmt.Sprintf("%s %s by %s", e.Kind, e.Version, e.CLI), ""}
 }
 
-func (c *checker) checkBoth() Finding {
-	_, dockerErr := c.host.find(engine.Docker)
-	_, podmanErr := c.host.find(engine.Podman)
-	if dockerErr == nil && podmanErr == nil && c.Getenv("CONTAINER_ENGINE") == "" {
+// checkChoice finds machines on which nobody has said which engine to use.
+func (c *checker) checkChoice() Finding {
+	there := slices.DeleteFunc(engine.Kinds(), func(kind string) bool {
+		_, err := c.host.find(kind)
+		return err != nil
+	})
+	if len(there) > 1 && c.Getenv("CONTAINER_ENGINE") == "" {
 		return Finding{
-			"engines", Warning, "docker and podman are both installed; the first that answers is used, docker before podman",
-			"export CONTAINER_ENGINE=docker (or podman)",
+			"engines", Warning, strings.Join(there, ", ") + " are installed; of these the first that answers is used",
+			"export CONTAINER_ENGINE=" + there[0] + " (or " + strings.Join(there[1:], ", ") + ")",
 		}
 	}
 	return Finding{"engines", OK, "one container engine to choose", ""}
@@ -88,7 +92,10 @@ func (c *checker) checkCapability(ctx context.Context) Finding {
 	if has {
 		return Finding{id, OK, "the bounding set has CAP_SYS_RESOURCE", ""}
 	}
-	if c.engine == nil || c.engine.Kind != engine.Docker || majorOf(c.engine.Version) >= 23 {
+	if c.engine != nil && c.engine.Kind == engine.Podman {
+		return c.checkPodmanLimits(id)
+	}
+	if c.engine == nil || majorOf(c.engine.Version) >= 23 {
 		return Finding{id, OK, "the bounding set lacks CAP_SYS_RESOURCE; this engine does not ask for it", ""}
 	}
 	out, err := c.engine.Run(ctx, nil, "info", "--format", "{{.DefaultRuntime}}")
@@ -98,6 +105,21 @@ func (c *checker) checkCapability(ctx context.Context) Finding {
 	return Finding{
 		id, Error, "the bounding set lacks CAP_SYS_RESOURCE, which docker " + c.engine.Version + " asks for in every privileged container",
 		"use docker 23 or later, or start the machine's container with --cap-add SYS_RESOURCE",
+	}
+}
+
+// checkPodmanLimits finds machines on which podman starts no container: it raises the
+// limits of open files and processes, unless it is told which to set.
+func (c *checker) checkPodmanLimits(id string) Finding {
+	for _, file := range []string{c.Getenv("CONTAINERS_CONF"), "/etc/containers/containers.conf"} {
+		b, err := os.ReadFile(c.host.path(file))
+		if err == nil && strings.Contains("\n"+string(b), "\ndefault_ulimits") {
+			return Finding{id, OK, "the bounding set lacks CAP_SYS_RESOURCE; " + file + " has limits that need none", ""}
+		}
+	}
+	return Finding{
+		id, Warning, "the bounding set lacks CAP_SYS_RESOURCE, which podman needs to raise the limits of a container",
+		"set default_ulimits in /etc/containers/containers.conf, as docs/how-to/choose-an-engine.md has it",
 	}
 }
 
@@ -112,8 +134,9 @@ func (c *checker) checkMemory() Finding {
 // checkDisk looks where the engine keeps its images; when that is not on this
 // machine, at the root.
 func (c *checker) checkDisk(ctx context.Context) Finding {
-	folder := "/"
+	folder, kind := "/", engine.Docker
 	if c.engine != nil {
+		kind = c.engine.Kind
 		if store, err := c.engine.StoreFolder(ctx); err == nil {
 			folder = store
 		}
@@ -125,7 +148,7 @@ func (c *checker) checkDisk(ctx context.Context) Finding {
 	if err != nil {
 		return Finding{"disk", Warning, fmt.Sprintf("free space of %s: %v", folder, err), ""}
 	}
-	return amount("disk", "free in "+folder, free, diskNeeded, diskWanted, "docker system df shows what takes room")
+	return amount("disk", "free in "+folder, free, diskNeeded, diskWanted, kind+" system df shows what takes room")
 }
 
 // amount judges a number of bytes.

@@ -74,6 +74,29 @@ func TestCapability(t *testing.T) {
 	}
 }
 
+func TestPodmanLimits(t *testing.T) {
+	const status, conf, own = "/proc/self/status", "/etc/containers/containers.conf", "/own.conf"
+	for name, c := range map[string]struct {
+		files     map[string]string
+		variable  string
+		wantLevel Level
+	}{
+		"none":                   {map[string]string{}, "", Warning},
+		"commented out":          {map[string]string{conf: "[containers]\n#default_ulimits = []\n"}, "", Warning},
+		"for the machine":        {map[string]string{conf: "[containers]\ndefault_ulimits = [\"nofile=1:1\"]\n"}, "", OK},
+		"in a file of one's own": {map[string]string{own: "default_ulimits = [\"nofile=1:1\"]\n"}, own, OK},
+	} {
+		c.files[status] = "CapBnd:\t000001fffeffffff\n"
+		k := checker{
+			Options: Options{Getenv: func(string) string { return c.variable }}, host: fakeHost(t, c.files),
+			engine: &engine.Engine{Kind: engine.Podman, Version: "4.3.1"},
+		}
+		if got := k.checkCapability(t.Context()); got.Level != c.wantLevel || (got.Level != OK) != (got.Fix != "") {
+			t.Errorf("%s: finding %+v, want %s", name, got, c.wantLevel)
+		}
+	}
+}
+
 func TestAmount(t *testing.T) {
 	for have, want := range map[int64]Level{memoryNeeded - 1: Error, memoryNeeded: Warning, memoryWanted - 1: Warning, memoryWanted: OK} {
 		if got := amount("memory", "available", have, memoryNeeded, memoryWanted, "fix"); got.Level != want {

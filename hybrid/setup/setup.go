@@ -116,7 +116,7 @@ func (s *installer) probe(ctx context.Context, h *task.Handle) error {
 		return err
 	}
 	if s.Getenv("CONTAINER_ENGINE") == engine.Podman {
-		return fault.With(err, "install podman with your system's package manager, or unset CONTAINER_ENGINE")
+		return fault.With(err, "install podman with your system's package manager and run it as root, or unset CONTAINER_ENGINE")
 	}
 	if !s.canInstall() {
 		return fault.With(err, system.engineCommands())

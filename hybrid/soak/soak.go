@@ -92,7 +92,7 @@ func Repeat(ctx context.Context, o Options) (Report, error) {
 	}
 	if growth, ok := r.growth(); ok && growth > flat {
 		errs = append(errs, fault.With(fmt.Errorf("%w: it grew by %.1f %% after run %d", ErrNotFlat, growth*100, settled),
-			"docker system df -v, and mage status, to see what is left; nothing else may build beside a soak"))
+			o.Engine.Kind+" system df -v, and mage status, to see what is left; nothing else may build beside a soak"))
 	}
 	return r, errors.Join(errs...)
 }
