@@ -19,7 +19,8 @@ type BakeOptions struct {
 	// it.
 	From, To string
 	// Shell are the arguments of /bin/sh, which does the work. It has a volume at
-	// /store, which is not part of the result, and no network.
+	// /store, which is not part of the result, and no network. Podman notes the place
+	// in the result, so that each container of it has an empty volume there.
 	Shell []string
 	// Stdin is its standard input.
 	Stdin io.Reader

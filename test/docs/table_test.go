@@ -26,6 +26,7 @@ type row struct{ command, file, text string }
 
 const (
 	workflow  = ".github/workflows/e2e.yml"
+	nightly   = ".github/workflows/nightly.yml"
 	adoptTest = "test/chaos/adopt_test.go"
 
 	scaffoldTest = "test/scaffold/cluster_test.go"
@@ -60,6 +61,7 @@ func elsewhere() []row {
 		{"kubectl apply -f manifests/runner", existingSite, `d.Setup(t.Context(), nil, "manifests/runner")`},
 		{"kubectl -n hybrid-runner create token runner --duration=8h", existingSite, `ServiceAccounts("hybrid-runner").CreateToken(`},
 		{"mage e2e:gateway", workflow, "run: go tool mage e2e:gateway"},
+		{"CONTAINER_ENGINE=podman mage e2e:fullpipeline", nightly, "CONTAINER_ENGINE=podman go tool mage e2e:fullpipeline"},
 		{"go tool mage setup e2e", adoptTest, `"e2e"`},
 		{
 			"go mod edit -require=github.com/hybrid-e2e/hybrid@v0.0.0 -replace=github.com/hybrid-e2e/hybrid=../hybrid",
