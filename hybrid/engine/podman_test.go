@@ -59,7 +59,8 @@ func TestNodeVolumes(t *testing.T) {
 		"not listed": {map[string]command.Reply{list: {Err: failed}}, []string{list}, "list the volumes of node n: "},
 		"it stays": {
 			map[string]command.Reply{list: {Stdout: "a\n"}, "podman volume rm a": {Err: failed}},
-			[]string{list, "podman volume rm a"}, "remove the volumes of node n: ",
+			[]string{list, "podman volume rm a"},
+			"remove the volumes of node n: ",
 		},
 	} {
 		e, r := podman(c.replies)
