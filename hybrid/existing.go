@@ -141,6 +141,13 @@ func (p *Pipeline) adoptCluster(_ context.Context, h *task.Handle) error {
 // publish brings the images into the registry, by what they hold, and the courier with
 // them; from then on the deployer knows the references that nodes pull.
 func (p *Pipeline) publish(ctx context.Context) error {
+	architecture, err := p.architecture(ctx)
+	if err != nil {
+		return err
+	}
+	if p.plans, err = p.forNodes(architecture); err != nil {
+		return err
+	}
 	refs := make([]string, len(p.plans))
 	for i, plan := range p.plans {
 		refs[i] = plan.Ref
@@ -167,7 +174,7 @@ func (p *Pipeline) publish(ctx context.Context) error {
 	}}}
 	if !p.o.Plain {
 		tasks = append(tasks, task.Task{Name: "registry.courier", Run: func(ctx context.Context, h *task.Handle) (err error) {
-			courier, err = p.pushCourier(ctx, h)
+			courier, err = p.pushCourier(ctx, h, architecture)
 			return err
 		}})
 	}
@@ -181,11 +188,7 @@ func (p *Pipeline) publish(ctx context.Context) error {
 }
 
 // pushCourier compiles the program that delivers coverage and publishes it.
-func (p *Pipeline) pushCourier(ctx context.Context, h *task.Handle) (string, error) {
-	architecture, err := p.architecture(ctx)
-	if err != nil {
-		return "", err
-	}
+func (p *Pipeline) pushCourier(ctx context.Context, h *task.Handle, architecture string) (string, error) {
 	file := filepath.Join(p.state, courierName+"-"+architecture)
 	if err := p.compile(ctx, h, architecture, "build", "-o", file, courierPackage); err != nil {
 		return "", fault.With(fmt.Errorf("compile the program that delivers coverage: %w", err), "COVERAGE=0 does without")

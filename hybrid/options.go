@@ -74,6 +74,9 @@ type Options struct {
 	// each processor and those that the suite declares in ExtraProcs, since specs
 	// wait for the cluster most of their time.
 	Procs int
+	// Platforms are those that images are made for, this machine's among them (PLATFORMS);
+	// empty means this machine's alone.
+	Platforms []string
 	// BuildTimeout bounds the build of each image (BUILD_TIMEOUT); zero means
 	// image.DefaultTimeout.
 	BuildTimeout time.Duration
@@ -147,6 +150,9 @@ func OptionsFrom(root string, getenv func(string) string, out io.Writer) (Option
 	o.Epoch = epoch
 	if o.Shard, err = shard.Parse(getenv("SHARD")); err != nil {
 		r.errs = append(r.errs, fmt.Errorf("SHARD: %w", err))
+	}
+	if o.Platforms, err = parsePlatforms(getenv("PLATFORMS")); err != nil {
+		r.errs = append(r.errs, err)
 	}
 	if value := getenv("REGISTRY"); value != "" {
 		if o.Registry, err = registry.Parse(value); err != nil {

@@ -43,6 +43,11 @@ func (p *Pipeline) Build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	foreign, err := p.foreignTasks(ctx, plans)
+	if err != nil {
+		return err
+	}
+	tasks = append(tasks, foreign...)
 	var binaries []string
 	tasks = append(tasks, task.Task{Name: "specs." + p.suite.Name, Run: func(ctx context.Context, h *task.Handle) (err error) {
 		binaries, err = p.compileSpecs(ctx, h)
@@ -76,7 +81,7 @@ func (p *Pipeline) bases(ctx context.Context, all bool) error {
 func (o Options) offline(e *engine.Engine, source offline.Source, mark string) offline.Options {
 	return offline.Options{
 		Root: cmp.Or(o.StandIns, o.Root), Engine: e, Runner: o.Runner, Source: source, Transport: o.Transport,
-		Mark: mark, PullTimeout: o.PullTimeout, NoNode: o.Existing.Named,
+		Mark: mark, PullTimeout: o.PullTimeout, NoNode: o.Existing.Named, Foreign: o.foreign(),
 	}
 }
 
@@ -253,6 +258,13 @@ func (p *Pipeline) Load(ctx context.Context) error {
 	defer stop()
 	nodes, err := p.cluster.Nodes(ctx)
 	if err != nil {
+		return err
+	}
+	node, err := p.engine.Inspect(ctx, p.node)
+	if err != nil {
+		return err
+	}
+	if p.plans, err = p.forNodes(cmp.Or(node[p.node].Architecture, runtime.GOARCH)); err != nil {
 		return err
 	}
 	refs := make([]string, len(p.plans))

@@ -47,15 +47,17 @@ type Pipeline struct {
 	inventory cluster.Inventory
 	remark    string
 
-	engine   *engine.Engine
-	builder  image.Builder // It makes the suite's images; nil is the engine's own.
-	images   *offline.Images
-	node     string // The node image of the cluster.
-	plans    []image.Plan
-	specs    []string  // The programs with the specs.
-	division *division // Nil when the run has all specs.
-	cluster  *cluster.Cluster
-	deployer *deploy.Deployer
+	engine  *engine.Engine
+	builder image.Builder // It makes the suite's images; nil is the engine's own.
+	images  *offline.Images
+	node    string // The node image of the cluster.
+	plans   []image.Plan
+	// foreignPlans are those for other platforms than this machine's.
+	foreignPlans map[string][]image.Plan
+	specs        []string  // The programs with the specs.
+	division     *division // Nil when the run has all specs.
+	cluster      *cluster.Cluster
+	deployer     *deploy.Deployer
 	// isolation gives the suite names of its own in a cluster that exists, pinned the
 	// references under which its nodes pull the images; courier is the image that
 	// delivers coverage there, and deliveries is where it arrives. All are empty on Kind.
@@ -110,7 +112,7 @@ func Open(ctx context.Context, suite Suite, o Options) (*Pipeline, error) {
 func newPipeline(suite Suite, o Options) *Pipeline {
 	started := o.Now()
 	return &Pipeline{
-		suite: suite, o: o, started: started,
+		suite: suite, o: o, started: started, foreignPlans: map[string][]image.Plan{},
 		run:   started.UTC().Format("20060102-150405") + "-" + suite.Name,
 		state: filepath.Join(o.Root, cluster.StateFolder, suite.Name),
 	}
@@ -202,6 +204,9 @@ func (p *Pipeline) checkSuite(_ context.Context, h *task.Handle) error {
 	// prove that every Dockerfile parses and finds what it copies.
 	if _, err := image.Plans(image.Options{Root: p.o.Root, Epoch: p.o.Epoch}, p.imageSpecs()); err != nil {
 		return fault.With(err, "mend the Dockerfile, then mage build")
+	}
+	if err := p.checkPlatforms(); err != nil {
+		return err
 	}
 	h.Detail("%s: %d images, %d workloads, %d endpoints", p.suite.Name, len(p.suite.Images), len(p.suite.Workloads), len(p.suite.Endpoints))
 	return nil

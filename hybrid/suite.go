@@ -62,6 +62,9 @@ type Image struct {
 	// is built instrumented in coverage mode and must deliver data. The Deployment
 	// that runs it has the name of the image.
 	Coverage bool `json:"coverage,omitempty"`
+	// Native says that the image is made for the engine's platform alone, whatever
+	// Options.Platforms has: its last stage runs programs.
+	Native bool `json:"native,omitempty"`
 }
 
 // Secret is a Kubernetes Secret whose values the pipeline draws at deploy time,

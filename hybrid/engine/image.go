@@ -103,6 +103,8 @@ type Image struct {
 	Created time.Time
 	// Size is in bytes, shared layers counted.
 	Size int64
+	// Architecture is like amd64.
+	Architecture string
 	// Config holds the labels.
 	Config struct {
 		Labels map[string]string

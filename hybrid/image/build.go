@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,9 @@ type Options struct {
 	Network string
 	// Timeout bounds each build; zero means DefaultTimeout.
 	Timeout time.Duration
+
+	// foreign is set while images of another platform are planned.
+	foreign *Foreign
 }
 
 // Builder builds an image, which the engine then holds under its tag.
@@ -77,8 +81,13 @@ type Plan struct {
 	args map[string]string
 	// updated are the bases with their security updates.
 	updated []Plan
-	// text is the Dockerfile of an updated base, empty for every other image.
+	// text is the Dockerfile where none of the repository's is taken as it is: of an updated
+	// base, and of an image for another platform.
 	text string
+	// context is the folder that text sees; empty for an updated base, which sees none.
+	context string
+	// platform is that of an image for another one than the engine's; else empty.
+	platform string
 }
 
 // Repository is the reference without its tag, as manifests name it.
@@ -86,12 +95,19 @@ func (p Plan) Repository() string { return Registry + "/" + p.Name }
 
 // TaskName is that of the task which builds the image.
 func (p Plan) TaskName() string {
-	if p.text != "" {
-		// There may be several of one base, updated in different ways.
-		return "image." + p.Name + "." + p.Key
+	name := "image." + p.Name
+	if p.platform != "" {
+		name += "-" + path.Base(p.platform)
 	}
-	return "image." + p.Name
+	if p.text != "" && p.context == "" {
+		// There may be several of one base, updated in different ways.
+		return name + "." + p.Key
+	}
+	return name
 }
+
+// Platform is like linux/amd64.
+func (p Plan) Platform() string { return cmp.Or(p.platform, Native()) }
 
 // Plans computes the identity of every image; it touches no engine. All
 // mistakes are reported together.
@@ -121,11 +137,12 @@ func plan(o Options, s Spec) (Plan, error) {
 			return Plan{}, fmt.Errorf("%s declares no ARG %s", s.Dockerfile, k)
 		}
 	}
-	platform := o.Platform
-	if platform == "" {
-		platform = "linux/" + runtime.GOARCH
+	in := input{root: o.Root, file: s.Dockerfile, dockerfile: d, args: args, platform: cmp.Or(o.Platform, Native())}
+	if o.foreign != nil {
+		p, err := planForeign(o, s, in)
+		p.transport(o, d)
+		return p, err
 	}
-	in := input{root: o.Root, file: s.Dockerfile, dockerfile: d, args: args, platform: platform}
 	key, err := in.key()
 	if err != nil {
 		return Plan{}, err
@@ -134,12 +151,18 @@ func plan(o Options, s Spec) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	p := Plan{Spec: s, Key: key, Ref: Registry + "/" + s.Name + ":" + key, args: args, updated: bases}
+	p.transport(o, d)
+	return p, nil
+}
+
+// transport adds the arguments that do not count into the key.
+func (p Plan) transport(o Options, d dockerfile) {
 	for k, v := range o.Transport {
-		if d.args[k] && v != "" {
-			args[k] = v
+		if p.args != nil && d.args[k] && v != "" {
+			p.args[k] = v
 		}
 	}
-	return Plan{Spec: s, Key: key, Ref: Registry + "/" + s.Name + ":" + key, args: args, updated: bases}, nil
 }
 
 // Tasks gives one task per image. An image that the engine
@@ -168,7 +191,7 @@ func Tasks(ctx context.Context, o Options, plans []Plan) ([]task.Task, error) {
 				h.Detail("key %s", p.Key)
 				var bases []string
 				for _, u := range p.updated {
-					if _, ok := present[u.Ref]; ok {
+					if _, ok := present[u.Ref]; ok && p.platform == "" {
 						bases = append(bases, u.Ref)
 					}
 				}
@@ -182,16 +205,13 @@ func Tasks(ctx context.Context, o Options, plans []Plan) ([]task.Task, error) {
 func build(ctx context.Context, o Options, p Plan, bases []string, log io.Writer) error {
 	file, folder := filepath.Join(o.Root, p.Dockerfile), o.Root
 	if p.text != "" {
+		own, err := p.write(o.Root)
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(own) //nolint:errcheck // It is a temporary folder.
 		// An updated base sees no file of the repository.
-		var err error
-		if folder, err = os.MkdirTemp("", "hybrid-updated-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(folder) //nolint:errcheck // It is a temporary folder.
-		file = filepath.Join(folder, "Dockerfile")
-		if err := os.WriteFile(file, []byte(p.text), 0o600); err != nil {
-			return err
-		}
+		file, folder = filepath.Join(own, "Dockerfile"), cmp.Or(p.context, own)
 	}
 	timeout := cmp.Or(o.Timeout, DefaultTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &TimeoutError{timeout})
@@ -209,13 +229,33 @@ func build(ctx context.Context, o Options, p Plan, bases []string, log io.Writer
 		Platform:   o.Platform,
 		Network:    o.Network,
 		CacheFrom:  bases,
-		CacheInto:  p.text != "",
+		CacheInto:  p.text != "" && p.platform == "",
 		Log:        log,
 	})
 	if _, hangs := errors.AsType[*TimeoutError](err); hangs {
 		return fault.With(err, "look what the last command waits for; BUILD_TIMEOUT=2h mage build if it only is slow")
 	}
 	return fault.With(err, "mage build, after mending "+p.Dockerfile+" or what it builds")
+}
+
+// write writes the Dockerfile of a plan that has one of its own, into a folder that is to be
+// removed.
+func (p Plan) write(root string) (folder string, err error) {
+	if folder, err = os.MkdirTemp("", "hybrid-dockerfile-"); err != nil {
+		return "", err
+	}
+	file := filepath.Join(folder, "Dockerfile")
+	if err := os.WriteFile(file, []byte(p.text), 0o600); err != nil {
+		return folder, err
+	}
+	ignored, err := os.ReadFile(p.ignoreFile(root))
+	if p.context == "" || errors.Is(err, fs.ErrNotExist) {
+		return folder, nil
+	}
+	if err == nil {
+		err = os.WriteFile(file+".dockerignore", ignored, 0o600)
+	}
+	return folder, err
 }
 
 // TimeoutError says that a build took longer than it may.

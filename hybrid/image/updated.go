@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
@@ -96,13 +95,15 @@ func updated(in input, heads []head) ([]Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		base := path.Base(os.Expand(h.from, func(name string) string { return args[name] }))
-		base, _, _ = strings.Cut(base, "@")
-		base, _, _ = strings.Cut(base, ":")
-		name := UpdatedPrefix + base
+		name := UpdatedPrefix + shortName(expand(h.from, args))
 		plans = append(plans, Plan{Spec: Spec{Name: name}, Key: key, Ref: Registry + "/" + name + ":" + key, args: args, text: h.text})
 	}
 	return plans, nil
+}
+
+// expand puts build arguments into the name of an image.
+func expand(name string, args map[string]string) string {
+	return os.Expand(name, func(arg string) string { return args[arg] })
 }
 
 // Updated are the plans of the bases on which the images of plans start, with their

@@ -40,6 +40,8 @@ type Options struct {
 	Mark string
 	// PullTimeout bounds the pull of one image; zero means DefaultPullTimeout.
 	PullTimeout time.Duration
+	// Foreign are platforms beside this machine's, for which UBI-minimal is had too.
+	Foreign []string
 	// NoNode leaves the Kind node image out, which takes longest to make.
 	NoNode bool
 	// Getenv reads the environment (SSL_CERT_FILE); nil means os.Getenv.
@@ -58,6 +60,8 @@ type Images struct {
 	// StandIns are the references of local stand-ins, for the report; empty when
 	// the registries are used.
 	StandIns []string
+	// Foreign has UBI-minimal of each of Options.Foreign.
+	Foreign map[string]string
 	// Below are the references of what only stand-ins are made from.
 	Below []string
 }
@@ -125,6 +129,9 @@ func scratchFolder(work, mark string) string { return filepath.Join(work, "scrat
 // plan asks the engine once for all references.
 func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {
 	all := []standIn{m.debian, m.ubi, m.goToolset, m.postgresql, m.redis, m.system, m.node}
+	for _, f := range m.foreign {
+		all = append(all, f.debian, f.ubi)
+	}
 	refs := make([]string, len(all))
 	for i, s := range all {
 		refs[i] = s.ref
@@ -143,6 +150,12 @@ func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {
 	}
 	result.StandIns = []string{m.goToolset.ref, m.ubi.ref, m.postgresql.ref, m.redis.ref}
 	result.Below = []string{m.debian.ref}
+	result.Foreign = map[string]string{}
+	for _, f := range m.foreign {
+		result.Foreign[f.platform] = f.ubi.ref
+		result.StandIns = append(result.StandIns, f.ubi.ref)
+		result.Below = append(result.Below, f.debian.ref)
+	}
 	if m.NoNode {
 		return m.bases(), nil
 	}
@@ -167,13 +180,17 @@ func (m *maker) tasks() []task.Task {
 
 // bases gives the steps to the base images of the Dockerfiles.
 func (m *maker) bases() []task.Task {
-	return []task.Task{
+	tasks := []task.Task{
 		{Name: "base.debian", Run: m.unless(m.debianNeeded(), m.debian, m.makeDebian)},
 		m.buildTask("base.ubi-minimal", m.ubi, "base.debian"),
 		m.buildTask("base.go-toolset", m.goToolset, "base.ubi-minimal"),
 		m.buildTask("base.postgresql", m.postgresql, "base.debian"),
 		m.buildTask("base.redis", m.redis, "base.debian"),
 	}
+	for _, f := range m.foreign {
+		tasks = append(tasks, m.foreignTasks(f)...)
+	}
+	return tasks
 }
 
 // unless runs create only when s is needed, else reports it as cached.

@@ -58,6 +58,7 @@ type maker struct {
 	apt               aptSettings
 
 	debian, ubi, goToolset, postgresql, redis, system, node standIn
+	foreign                                                 []foreignBase
 	// programsKey names the compiled programs in the work folder.
 	programsKey string
 	// present tells which references the engine holds already.
@@ -105,6 +106,9 @@ func (m *maker) name() error {
 	m.node = n.image(NodeName,
 		standIn{standsFor: pinnedNode(), dockerfile: nodeFolder + "/node.Dockerfile", baseArg: "SYSTEM_IMAGE", base: m.system.ref, prefix: KubernetesVersion + "-"},
 		m.addNodeTo, nodeFolder)
+	for _, platform := range m.Foreign {
+		m.foreign = append(m.foreign, m.nameForeign(&n, platform))
+	}
 	m.programsKey = n.key("", m.addNodeTo, nodeFolder+"/kubernetes", nodeFolder+"/containerd")
 	return n.err
 }

@@ -55,7 +55,11 @@ const DefaultPullTimeout = 20 * time.Minute
 
 // pulls gives one task per pinned image, which pulls it if it is absent.
 func pulls(o Options, result *Images) []task.Task {
-	result.BuildArgs = map[string]string{}
+	result.BuildArgs, result.Foreign = map[string]string{}, map[string]string{}
+	for _, platform := range o.Foreign {
+		// Its digest is that of an index: the builder fetches what it needs of it.
+		result.Foreign[platform] = UBIMinimal
+	}
 	var tasks []task.Task
 	for _, p := range pinned() {
 		switch {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -52,6 +53,24 @@ func (r Registry) Pinned(ctx context.Context, refs ...string) (map[string]string
 		all[ref] = pinned[i]
 	}
 	return all, nil
+}
+
+// PushIndex sends the index of an OCI layout, with what the registry lacks of its images, and
+// gives the reference by which it is pulled: ref is the engine's for this machine's platform,
+// and what is for several has the same key.
+func (r Registry) PushIndex(ctx context.Context, ref, dir string) (string, error) {
+	index, err := layout.ImageIndexFromPath(dir)
+	if err != nil {
+		return "", fmt.Errorf("read the index: %w", err)
+	}
+	at, err := r.at(ref + "-index")
+	if err != nil {
+		return "", err
+	}
+	if err := remote.WriteIndex(at, index, r.options(ctx)...); err != nil {
+		return "", fmt.Errorf("push %s: %w", at, err)
+	}
+	return at.Name(), nil
 }
 
 // PushPrograms makes an image of nothing but programs that need no other files, for Linux on

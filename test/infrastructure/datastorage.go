@@ -10,8 +10,8 @@ func DataStorage() hybrid.Suite {
 		Namespace: Namespace,
 		Images: []hybrid.Image{
 			{Name: "datastorage", Dockerfile: "docker/data-storage.Dockerfile", Coverage: true},
-			{Name: "postgresql", Dockerfile: "docker/postgresql.Dockerfile"},
-			{Name: "redis", Dockerfile: "docker/redis.Dockerfile"},
+			{Name: "postgresql", Dockerfile: "docker/postgresql.Dockerfile", Native: true},
+			{Name: "redis", Dockerfile: "docker/redis.Dockerfile", Native: true},
 		},
 		Setup:   []string{"manifests/namespaces"},
 		Secrets: storeSecrets(),

@@ -24,8 +24,8 @@ func Gateway() hybrid.Suite {
 		Images: []hybrid.Image{
 			{Name: "gateway", Dockerfile: "docker/gateway-ubi9.Dockerfile", Coverage: true},
 			{Name: "datastorage", Dockerfile: "docker/data-storage.Dockerfile", Coverage: true},
-			{Name: "postgresql", Dockerfile: "docker/postgresql.Dockerfile"},
-			{Name: "redis", Dockerfile: "docker/redis.Dockerfile"},
+			{Name: "postgresql", Dockerfile: "docker/postgresql.Dockerfile", Native: true},
+			{Name: "redis", Dockerfile: "docker/redis.Dockerfile", Native: true},
 			{Name: "alertmanager", Dockerfile: "docker/alertmanager.Dockerfile"},
 		},
 		Setup:   []string{"manifests/namespaces", "manifests/crds"},

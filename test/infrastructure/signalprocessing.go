@@ -24,8 +24,8 @@ func SignalProcessing() hybrid.Suite {
 		Images: []hybrid.Image{
 			{Name: "signalprocessing", Dockerfile: "docker/signalprocessing.Dockerfile", Coverage: true},
 			{Name: "datastorage", Dockerfile: "docker/data-storage.Dockerfile", Coverage: true},
-			{Name: "postgresql", Dockerfile: "docker/postgresql.Dockerfile"},
-			{Name: "redis", Dockerfile: "docker/redis.Dockerfile"},
+			{Name: "postgresql", Dockerfile: "docker/postgresql.Dockerfile", Native: true},
+			{Name: "redis", Dockerfile: "docker/redis.Dockerfile", Native: true},
 		},
 		Setup:   []string{"manifests/namespaces", "manifests/crds"},
 		Secrets: storeSecrets(),
