@@ -190,11 +190,15 @@ func (p *Pipeline) Cluster(ctx context.Context) error {
 	if err := os.MkdirAll(p.rawCoverage(), 0o755); err != nil {
 		return fmt.Errorf("create the folder for coverage data: %w", err)
 	}
-	have := task.Task{Name: "cluster.create", Run: p.createCluster}
+	phase, have := report.PhaseCluster, task.Task{Name: "cluster.create", Run: p.createCluster}
 	if p.o.Existing.Named {
 		have = task.Task{Name: "cluster.adopt", Run: p.adoptCluster}
 	}
-	return p.group(report.PhaseCluster, 0).Run(ctx, have, task.Task{Name: "cluster.setup", Needs: []string{have.Name}, Run: p.setupCluster})
+	if p.pinned != nil {
+		// A shard of a Job: the cluster is there, with the images, and a further part of it begins.
+		phase = report.PhaseDeploy
+	}
+	return p.group(phase, 0).Run(ctx, have, task.Task{Name: "cluster.setup", Needs: []string{have.Name}, Run: p.setupCluster})
 }
 
 func (p *Pipeline) createCluster(ctx context.Context, h *task.Handle) error {

@@ -128,6 +128,8 @@ func onACluster() map[string][]step {
 		},
 		{"TOKEN=$(kubectl create token sender)", nil, []int{0}, `^$`},
 		{"KEEP_CLUSTER=1 BENCH_SOAK=10m mage bench:gateway", []string{"BENCH_DURATION=5s"}, []int{0, 1}, `soak`},
+	}, "platforms": {
+		{"PLATFORMS=linux/amd64,linux/arm64 mage build", nil, []int{0}, `index\.gateway .*ok: linux/amd64, linux/arm64: sha256:`},
 	}, "soak": {
 		{"mage soak 10", []string{"FOCUS=Health"}, []int{0}, `10 of 10`},
 		{"mage soak 10 -keepgoing", []string{"FOCUS=Health"}, []int{0}, `10 of 10`},
