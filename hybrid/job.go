@@ -109,11 +109,13 @@ func (p *Pipeline) inJob(ctx context.Context) error {
 			return err
 		}
 	}
+	image, err := p.publishSpecs(ctx)
+	if err != nil {
+		return err
+	}
 	errs := eachShard(shards, func(q *Pipeline) error { return q.deployShard(ctx) })
 	if errors.Join(errs...) == nil {
-		if err := p.startJob(ctx, shards); err != nil {
-			errs[0] = err
-		}
+		errs[0] = p.startJob(ctx, image, shards)
 	}
 	started := errors.Join(errs...) == nil
 	for i, err := range eachShard(shards, func(q *Pipeline) error {
@@ -133,7 +135,7 @@ func (p *Pipeline) inJob(ctx context.Context) error {
 			errs[i] = fmt.Errorf("shard %s: %w", shards[i].o.Shard, err)
 		}
 	}
-	err := errors.Join(errs...)
+	err = errors.Join(errs...)
 	dirs := make([]string, len(shards))
 	for i, q := range shards {
 		dirs[i] = q.dir
@@ -175,13 +177,20 @@ func (p *Pipeline) deployShard(ctx context.Context) error {
 	return p.Deploy(ctx)
 }
 
-// startJob publishes the specs and starts the Job in the namespace of the whole run.
-func (p *Pipeline) startJob(ctx context.Context, shards []*Pipeline) error {
+// publishSpecs compiles the specs, and what runs them, for the nodes and publishes them,
+// before anything is deployed that would wait for it.
+func (p *Pipeline) publishSpecs(ctx context.Context) (image string, err error) {
+	err = p.group(report.PhaseLoad, 0).Run(ctx, task.Task{Name: "registry.specs", Run: func(ctx context.Context, h *task.Handle) error {
+		image, err = p.pushSpecs(ctx, h)
+		h.Detail("%s", image)
+		return err
+	}})
+	return image, err
+}
+
+// startJob starts the Job in the namespace of the whole run.
+func (p *Pipeline) startJob(ctx context.Context, image string, shards []*Pipeline) error {
 	return p.group(report.PhaseDeploy, 0).Run(ctx, task.Task{Name: "specs.job", Run: func(ctx context.Context, h *task.Handle) error {
-		image, err := p.pushSpecs(ctx, h)
-		if err != nil {
-			return err
-		}
 		files, err := p.jobFiles(shards)
 		if err != nil {
 			return err
@@ -197,7 +206,6 @@ func (p *Pipeline) startJob(ctx context.Context, shards []*Pipeline) error {
 	}})
 }
 
-// pushSpecs compiles the specs, and what runs them, for the nodes and publishes them.
 func (p *Pipeline) pushSpecs(ctx context.Context, h *task.Handle) (string, error) {
 	architecture, err := p.architecture(ctx)
 	if err != nil {
