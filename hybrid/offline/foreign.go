@@ -3,6 +3,7 @@ package offline
 import (
 	"context"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 
@@ -24,6 +25,13 @@ type foreignBase struct {
 // foreignFile makes it of the two.
 const foreignFile = baseFolder + "/ubi-minimal-foreign.Dockerfile"
 
+// unpackedDockerfile makes an image of its root file system.
+const unpackedDockerfile = `FROM scratch
+ADD debian.tar /
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+CMD ["/bin/bash"]
+`
+
 // architecture is what Debian and tags call it.
 func (f foreignBase) architecture() string { return path.Base(f.platform) }
 
@@ -34,6 +42,7 @@ func (m *maker) nameForeign(n *namer, platform string) foreignBase {
 		for _, a := range m.apt.unpacking(f.architecture(), "") {
 			k.add("argument", a)
 		}
+		k.add("dockerfile", unpackedDockerfile)
 	})
 	f.ubi = n.image(BaseFolder+"ubi-minimal-"+f.architecture(), standIn{
 		standsFor: UBIMinimal, dockerfile: foreignFile, context: baseFolder, baseArg: "DEBIAN_IMAGE", base: f.debian.ref,
@@ -89,11 +98,14 @@ func (m *maker) makeForeignDebian(ctx context.Context, h *task.Handle, f foreign
 	if err != nil {
 		return fault.With(fmt.Errorf("make a small Debian for %s: %w", f.platform, err), "sudo apt-get install --yes mmdebstrap, or set IMAGE_SOURCE=registry")
 	}
-	_, err = m.Engine.Run(ctx, h, "import", "--platform", f.platform,
-		"--change", "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"--change", `CMD ["/bin/bash"]`, archive, f.debian.ref)
+	// The engine imports archives for its own platform alone.
+	file := filepath.Join(dir, "Dockerfile")
+	err = os.WriteFile(file, []byte(unpackedDockerfile), 0o600)
+	if err == nil {
+		err = m.Engine.Build(ctx, engine.BuildOptions{Dockerfile: file, Context: dir, Tag: f.debian.ref, Platform: f.platform, Log: h})
+	}
 	if err != nil {
-		return fmt.Errorf("import the small Debian: %w", err)
+		return fmt.Errorf("make an image of the small Debian: %w", err)
 	}
 	return nil
 }

@@ -106,6 +106,7 @@ func (m *maker) name() error {
 	m.node = n.image(NodeName,
 		standIn{standsFor: pinnedNode(), dockerfile: nodeFolder + "/node.Dockerfile", baseArg: "SYSTEM_IMAGE", base: m.system.ref, prefix: KubernetesVersion + "-"},
 		m.addNodeTo, nodeFolder)
+	m.foreign = nil
 	for _, platform := range m.Foreign {
 		m.foreign = append(m.foreign, m.nameForeign(&n, platform))
 	}
