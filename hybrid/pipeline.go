@@ -220,6 +220,9 @@ func (p *Pipeline) findEngine(ctx context.Context, h *task.Handle) error {
 	e.Mark = p.leftover.Mark()
 	p.engine = e
 	h.Detail("%s %s", e.Kind, e.Version)
+	if len(p.o.foreign()) > 0 && e.Kind != engine.Docker {
+		return fault.With(fmt.Errorf("PLATFORMS: %s was never tried for images of other platforms", e.Kind), "CONTAINER_ENGINE=docker, or unset PLATFORMS")
+	}
 	if p.o.BuildKit == "" {
 		return nil
 	}
