@@ -1,6 +1,7 @@
 package hybrid
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func (p *Pipeline) foreignTasks(ctx context.Context, native []image.Plan) ([]tas
 		o := p.imageOptions()
 		f := image.Foreign{
 			Platform: platform, Tool: o.Args[offline.GoToolsetArg],
-			Bases: map[string]string{o.Args[offline.UBIMinimalArg]: p.images.Foreign[platform]},
+			Bases: map[string]string{o.Args[offline.UBIMinimalArg]: p.foreignBase(platform)},
 		}
 		plans, err := image.ForeignPlans(o, f, p.portable())
 		if err != nil {
@@ -120,6 +121,12 @@ func (p *Pipeline) foreignTasks(ctx context.Context, native []image.Plan) ([]tas
 		}})
 	}
 	return tasks, nil
+}
+
+// foreignBase is UBI-minimal of another platform. Who replaces it names an image that has
+// the platforms.
+func (p *Pipeline) foreignBase(platform string) string {
+	return cmp.Or(p.o.BaseImages[offline.UBIMinimalArg], p.images.Foreign[platform])
 }
 
 // forNodes are the plans of the images that nodes of an architecture run: those of the

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
 	"github.com/hybrid-e2e/hybrid/hybrid/image"
+	"github.com/hybrid-e2e/hybrid/hybrid/offline"
 )
 
 // other is a platform that this machine does not have.
@@ -78,5 +79,16 @@ func TestNodesGetTheImagesOfTheirPlatform(t *testing.T) {
 	p.foreignPlans[other()] = []image.Plan{{Spec: image.Spec{Name: "a"}, Key: "x"}, {Spec: image.Spec{Name: "b"}}}
 	if plans, err := p.forNodes(architecture); err != nil || plans[0].Key != "x" {
 		t.Errorf("%v, %v", plans, err)
+	}
+}
+
+func TestAReplacedBaseIsReplacedOnEveryPlatform(t *testing.T) {
+	p := Pipeline{images: &offline.Images{Foreign: map[string]string{"linux/arm64": "ubi-arm64"}}}
+	if got := p.foreignBase("linux/arm64"); got != "ubi-arm64" {
+		t.Errorf("base %q, want ubi-arm64", got)
+	}
+	p.o.BaseImages = map[string]string{offline.UBIMinimalArg: "mirror/ubi"}
+	if got := p.foreignBase("linux/arm64"); got != "mirror/ubi" {
+		t.Errorf("replaced base %q, want mirror/ubi", got)
 	}
 }

@@ -67,6 +67,9 @@ func foreign(file string, content []byte) (foreignStage, error) {
 	}
 	names := map[string]bool{}
 	for _, st := range stages[:len(stages)-1] {
+		if st.Platform != "" && !strings.Contains(st.Platform, "BUILDPLATFORM") {
+			return foreignStage{}, fmt.Errorf("%s: stage %s runs on %s and not on $BUILDPLATFORM", file, st.BaseName, st.Platform)
+		}
 		if !names[strings.ToLower(st.BaseName)] && st.Platform == "" {
 			as := ""
 			if st.Name != "" {
@@ -83,11 +86,12 @@ func foreign(file string, content []byte) (foreignStage, error) {
 	replace(last.Location, "FROM "+foreignBase+"\n")
 	updates := false
 	for _, c := range last.Commands {
-		if _, runs := c.(*instructions.RunCommand); !runs {
+		run, runs := c.(*instructions.RunCommand)
+		if !runs {
 			continue
 		}
 		written := source(strings.Split(string(content), "\n"), c.Location())
-		if !strings.Contains(written, epochArg) || updates {
+		if !strings.Contains(written, epochArg) || updates || !onlyUpdates(run) {
 			return foreignStage{}, fmt.Errorf("%s: its last stage runs a program, which needs the platform that it is for: %s", file, firstLine(written))
 		}
 		updates = true
@@ -104,6 +108,28 @@ func foreign(file string, content []byte) (foreignStage, error) {
 		text.WriteString(line)
 	}
 	return foreignStage{base: last.BaseName, text: text.String()}, nil
+}
+
+// onlyUpdates tells whether a RUN does nothing but update packages by dnf and clean up after
+// it, so that what it would do is done when the updated base stands in its place.
+func onlyUpdates(run *instructions.RunCommand) bool {
+	script := strings.Join(run.CmdLine, " ")
+	if len(run.Files) > 0 || strings.ContainsAny(strings.ReplaceAll(script, "&&", ""), ";|&\n`(") {
+		return false
+	}
+	for part := range strings.SplitSeq(script, "&&") {
+		words := strings.Fields(part)
+		switch {
+		case len(words) == 0:
+			return false
+		case words[0] == ":":
+		case path.Base(words[0]) != "dnf" && path.Base(words[0]) != "microdnf":
+			return false
+		case !slices.Contains(words, "update") && !slices.Contains(words, "clean"):
+			return false
+		}
+	}
+	return true
 }
 
 // foreignBase stands in a rewritten Dockerfile for its updated base.

@@ -80,6 +80,42 @@ func TestForeignRefusesWhatWouldRun(t *testing.T) {
 	}
 }
 
+func TestForeignRefusesUpdatesThatDoMore(t *testing.T) {
+	const refusal = "Dockerfile: its last stage runs a program, which needs the platform that it is for: "
+	for run, want := range map[string]string{
+		"RUN : $UPDATE_EPOCH && microdnf update -y && microdnf clean all": "",
+		"RUN : $UPDATE_EPOCH && /usr/bin/dnf update -y":                   "",
+		"RUN : $UPDATE_EPOCH && dnf update -y && useradd me":              "all",
+		"RUN : $UPDATE_EPOCH && dnf update -y && dnf install -y tzdata":   "all",
+		"RUN : $UPDATE_EPOCH && dnf update -y; touch /x":                  "all",
+		"RUN : $UPDATE_EPOCH && dnf update -y | tee /log":                 "all",
+		"RUN : $(touch /x) $UPDATE_EPOCH && dnf update -y":                "all",
+		"RUN : $UPDATE_EPOCH && apt-get upgrade -y":                       "all",
+	} {
+		if want != "" {
+			want = refusal + run
+		}
+		got := ""
+		if _, err := foreign("Dockerfile", []byte("FROM base\nARG UPDATE_EPOCH\n"+run+"\n")); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: error %q, want %q", run, got, want)
+		}
+	}
+}
+
+func TestForeignRefusesStagesOfAnotherPlatform(t *testing.T) {
+	text := "FROM --platform=$TARGETPLATFORM base AS one\nRUN x\nFROM base\nARG UPDATE_EPOCH\nRUN : $UPDATE_EPOCH && dnf update -y\n"
+	_, err := foreign("Dockerfile", []byte(text))
+	if want := "Dockerfile: stage base runs on $TARGETPLATFORM and not on $BUILDPLATFORM"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if _, err := foreign("Dockerfile", []byte(strings.Replace(text, "TARGET", "BUILD", 1))); err != nil {
+		t.Error(err)
+	}
+}
+
 // abroad is a repository with one service, and what its foreign image starts from.
 func abroad(t *testing.T) (Options, Foreign, []Spec) {
 	t.Helper()
