@@ -145,10 +145,11 @@ type RemediationRequestSpec struct {
 
 // DeduplicationStatus counts the signals that this request stands for.
 type DeduplicationStatus struct {
-	// FirstSeenAt is when the first signal came in.
+	// FirstSeenAt is when the first signal came in; absent until there is a second one,
+	// spec.receivedTime tells it too.
 	// +optional
 	FirstSeenAt *metav1.Time `json:"firstSeenAt,omitempty"`
-	// LastSeenAt is when the latest signal came in.
+	// LastSeenAt is when the latest signal came in; absent until there is a second one.
 	// +optional
 	LastSeenAt *metav1.Time `json:"lastSeenAt,omitempty"`
 	// OccurrenceCount is the number of accepted signals, the first included.
@@ -211,7 +212,9 @@ type RemediationRequestStatus struct {
 	// has looked at the request yet.
 	// +optional
 	OverallPhase Phase `json:"overallPhase,omitempty"`
-	// Deduplication is kept by the Gateway. Absent means that one signal was seen.
+	// Deduplication is kept by the Gateway. A request is made for one signal, which the
+	// API server fills in, so that nobody need write it; absent means the same.
+	// +kubebuilder:default={occurrenceCount: 1}
 	// +optional
 	Deduplication *DeduplicationStatus `json:"deduplication,omitempty"`
 	// Enrichment is kept by SignalProcessing. Absent means that it has not looked at
@@ -237,6 +240,7 @@ type RemediationRequest struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec RemediationRequestSpec `json:"spec"`
+	// +kubebuilder:default={}
 	// +optional
 	Status RemediationRequestStatus `json:"status,omitempty"`
 }

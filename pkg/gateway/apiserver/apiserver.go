@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -59,7 +61,8 @@ func All(t *testing.T) []*API {
 }
 
 // Fake returns controller-runtime's fake, which checks versions on writes and
-// knows status as a subresource, but neither the schema nor conflicts inside etcd.
+// knows status as a subresource, but neither the schema nor conflicts inside etcd. The
+// schema's count of a new request is filled in as the real one does.
 func Fake(t *testing.T) *API {
 	t.Helper()
 	index := func(object client.Object) []string {
@@ -71,7 +74,32 @@ func Fake(t *testing.T) *API {
 	}
 	return &API{Name: "fake client", Client: fake.NewClientBuilder().WithScheme(kinds(t)).
 		WithStatusSubresource(&v1alpha1.RemediationRequest{}).
-		WithIndex(&v1alpha1.RemediationRequest{}, v1alpha1.SignalFingerprintField, index).Build()}
+		WithIndex(&v1alpha1.RemediationRequest{}, v1alpha1.SignalFingerprintField, index).
+		WithInterceptorFuncs(interceptor.Funcs{Create: createCounted, List: listCounted}).Build()}
+}
+
+func createCounted(ctx context.Context, inner client.WithWatch, object client.Object, options ...client.CreateOption) error {
+	err := inner.Create(ctx, object, options...)
+	if request, ok := object.(*v1alpha1.RemediationRequest); ok {
+		fillIn(request)
+	}
+	return err
+}
+
+func listCounted(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+	err := inner.List(ctx, list, options...)
+	if requests, ok := list.(*v1alpha1.RemediationRequestList); ok {
+		for i := range requests.Items {
+			fillIn(&requests.Items[i])
+		}
+	}
+	return err
+}
+
+func fillIn(request *v1alpha1.RemediationRequest) {
+	if request.Status.Deduplication == nil {
+		request.Status.Deduplication = &v1alpha1.DeduplicationStatus{OccurrenceCount: 1}
+	}
 }
 
 // start runs etcd and kube-apiserver out of folder until the test ends.

@@ -86,9 +86,8 @@ func moveTo(fallback string, request *v1alpha1.RemediationRequest) {
 	request.ResourceVersion = ""
 }
 
-// counted returns how many signals the request stands for. One that has no count
-// yet was created a moment ago, or by a process that ended right after: either
-// way it stands for the signal that created it.
+// counted returns how many signals the request stands for: the one that created it,
+// unless more were counted.
 func counted(request *v1alpha1.RemediationRequest) int64 {
 	if status := request.Status.Deduplication; status != nil && status.OccurrenceCount > 0 {
 		return status.OccurrenceCount

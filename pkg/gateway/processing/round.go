@@ -105,11 +105,14 @@ func (r *round) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The creating signal is counted from here on, whatever becomes of the rest.
-	first := r.waiting[:1]
+	// The request stands for the signal that created it, without a count.
+	d.written.remember(r.fingerprint, created)
+	answer(r.waiting[:1], created, 1, true)
 	r.waiting = r.waiting[1:]
-	defer answer(first, created, 1, true)
-	return r.settle(ctx, created)
+	if len(r.waiting) == 0 {
+		return nil
+	}
+	return r.increment(ctx, created)
 }
 
 // open returns the request that is not over. Should there be more than one, all
@@ -191,28 +194,6 @@ func (r *round) read(ctx context.Context, request *v1alpha1.RemediationRequest) 
 		}
 	}
 	return nil, apierrors.NewNotFound(v1alpha1.GroupVersion().WithResource("remediationrequests").GroupResource(), request.Name)
-}
-
-// settle writes the first count of a request that this round has created,
-// together with the signals that wait. With none waiting it never fails: the
-// request stands for its creating signal even without a count, and the next
-// signal adds what is missing.
-func (r *round) settle(ctx context.Context, created *v1alpha1.RemediationRequest) error {
-	// A count that another replica wrote first covers the creation too.
-	for created.Status.Deduplication == nil || len(r.waiting) > 0 {
-		err := r.increment(ctx, created)
-		if err == nil || len(r.waiting) > 0 {
-			return err
-		}
-		fresh, readErr := r.read(ctx, created)
-		if !errors.Is(err, errBeaten) || readErr != nil {
-			r.deduplicator.logger.WarnContext(ctx, "the new request has no count yet, the next signal will add it",
-				"request", created.Name, "namespace", created.Namespace, "error", err)
-			break
-		}
-		created = fresh
-	}
-	return nil
 }
 
 // increment counts all waiting signals in the request with one write. The write

@@ -18,6 +18,7 @@ func (s *system) deduplication() {
 			first := s.send(ctx, call{body: body}).signal(http.StatusCreated)
 			Expect(first.Status).To(Equal("created"))
 			Expect(first.OccurrenceCount).To(Equal(int64(1)))
+			Expect(s.onlyRequest(ctx, ns).Status.Deduplication).To(Equal(&v1alpha1.DeduplicationStatus{OccurrenceCount: 1}))
 
 			for occurrence := int64(2); occurrence <= 4; occurrence++ {
 				again := s.send(ctx, call{body: body}).signal(http.StatusAccepted)
