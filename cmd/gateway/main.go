@@ -50,9 +50,11 @@ func run(ctx context.Context, arguments []string, logs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("no Kubernetes cluster is configured; run in a pod, or set KUBECONFIG: %w", err)
 	}
+	lines := server.NewLines(logs)
+	defer lines.Close()
 	level := new(slog.LevelVar)
 	level.Set(settings.Log.SlogLevel())
 	return server.Run(ctx, server.Options{
-		Config: settings, Watch: source.Watch, Rest: restConfig, Logger: server.NewLogger(logs, level), Level: level,
+		Config: settings, Watch: source.Watch, Rest: restConfig, Logger: server.NewLogger(lines, level), Level: level,
 	})
 }
