@@ -95,6 +95,10 @@ func (d *Deduplicator) enqueue(ctx context.Context, fingerprint string, one *wai
 	}
 }
 
+// storeEvery is the least time between the beginnings of two writes about the same
+// problem. A write that follows at once has few signals to store, and costs as much.
+const storeEvery = 20 * time.Millisecond
+
 // work stores the signals of one fingerprint until none waits.
 func (d *Deduplicator) work(ctx context.Context, fingerprint string) {
 	for {
@@ -102,7 +106,9 @@ func (d *Deduplicator) work(ctx context.Context, fingerprint string) {
 		if group == nil {
 			return
 		}
+		begun := time.Now()
 		d.store(ctx, fingerprint, group)
+		_ = wait(ctx, storeEvery-time.Since(begun)) // ctx has no end.
 	}
 }
 
