@@ -253,7 +253,7 @@ func (p Plan) write(root string) (folder string, err error) {
 		return folder, nil
 	}
 	if err == nil {
-		err = os.WriteFile(file+".dockerignore", ignored, 0o600)
+		err = os.WriteFile(file+".dockerignore", ignored, 0o600) //nolint:gosec // The folder was made here.
 	}
 	return folder, err
 }

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -55,59 +56,92 @@ func foreign(file string, content []byte) (foreignStage, error) {
 	if err != nil {
 		return foreignStage{}, fmt.Errorf("%s: %w", file, err)
 	}
-	lines := strings.SplitAfter(string(content), "\n")
-	// Lines that are replaced, by their number from 0; the rest of a long instruction is empty.
-	replaced := map[int]string{}
-	replace := func(location []parser.Range, by string) {
-		for _, r := range location {
-			for n := r.Start.Line - 1; n < r.End.Line; n++ {
-				replaced[n], by = by, ""
-			}
+	w := rewrite{lines: strings.Split(string(content), "\n"), by: map[int]string{}}
+	last := stages[len(stages)-1]
+	err = w.build(stages[:len(stages)-1], last)
+	if err == nil {
+		err = w.last(last)
+	}
+	if err != nil {
+		return foreignStage{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return foreignStage{base: last.BaseName, text: w.text()}, nil
+}
+
+// rewrite is a Dockerfile with other lines in the place of some.
+type rewrite struct {
+	lines []string
+	// by are what takes the place of lines, by their number from 0; empty for nothing.
+	by map[int]string
+}
+
+// replace puts one line in the place of an instruction, or none.
+func (w rewrite) replace(location []parser.Range, line string) {
+	for _, r := range location {
+		for n := r.Start.Line - 1; n < r.End.Line; n++ {
+			w.by[n], line = line, ""
 		}
 	}
+}
+
+func (w rewrite) text() string {
+	var text strings.Builder
+	for n, line := range w.lines {
+		by, replaced := w.by[n]
+		switch {
+		case replaced:
+			text.WriteString(by)
+		case n == len(w.lines)-1:
+			text.WriteString(line)
+		default:
+			text.WriteString(line + "\n")
+		}
+	}
+	return text.String()
+}
+
+// build has the stages before the last run on this machine's platform.
+func (w rewrite) build(stages []instructions.Stage, last instructions.Stage) error {
 	names := map[string]bool{}
-	for _, st := range stages[:len(stages)-1] {
+	for _, st := range stages {
 		if st.Platform != "" && !strings.Contains(st.Platform, "BUILDPLATFORM") {
-			return foreignStage{}, fmt.Errorf("%s: stage %s runs on %s and not on $BUILDPLATFORM", file, st.BaseName, st.Platform)
+			return fmt.Errorf("stage %s runs on %s and not on $BUILDPLATFORM", st.BaseName, st.Platform)
 		}
 		if !names[strings.ToLower(st.BaseName)] && st.Platform == "" {
 			as := ""
 			if st.Name != "" {
 				as = " AS " + st.Name
 			}
-			replace(st.Location, "FROM --platform=$BUILDPLATFORM "+st.BaseName+as+"\n")
+			w.replace(st.Location, "FROM --platform=$BUILDPLATFORM "+st.BaseName+as+"\n")
 		}
 		names[strings.ToLower(st.Name)] = true
 	}
-	last := stages[len(stages)-1]
 	if names[strings.ToLower(last.BaseName)] {
-		return foreignStage{}, fmt.Errorf("%s: its last stage starts from stage %s and not from a base image", file, last.BaseName)
+		return fmt.Errorf("its last stage starts from stage %s and not from a base image", last.BaseName)
 	}
-	replace(last.Location, "FROM "+foreignBase+"\n")
+	return nil
+}
+
+// last has the last stage start from an updated base.
+func (w rewrite) last(st instructions.Stage) error {
+	w.replace(st.Location, "FROM "+foreignBase+"\n")
 	updates := false
-	for _, c := range last.Commands {
+	for _, c := range st.Commands {
 		run, runs := c.(*instructions.RunCommand)
 		if !runs {
 			continue
 		}
-		written := source(strings.Split(string(content), "\n"), c.Location())
+		written := source(w.lines, c.Location())
 		if !strings.Contains(written, epochArg) || updates || !onlyUpdates(run) {
-			return foreignStage{}, fmt.Errorf("%s: its last stage runs a program, which needs the platform that it is for: %s", file, firstLine(written))
+			return fmt.Errorf("its last stage runs a program, which needs the platform that it is for: %s", firstLine(written))
 		}
 		updates = true
-		replace(c.Location(), "")
+		w.replace(c.Location(), "")
 	}
 	if !updates {
-		return foreignStage{}, fmt.Errorf("%s: its last stage installs no security updates", file)
+		return errors.New("its last stage installs no security updates")
 	}
-	var text strings.Builder
-	for n, line := range lines {
-		if by, ok := replaced[n]; ok {
-			line = by
-		}
-		text.WriteString(line)
-	}
-	return foreignStage{base: last.BaseName, text: text.String()}, nil
+	return nil
 }
 
 // onlyUpdates tells whether a RUN does nothing but update packages by dnf and clean up after
