@@ -224,7 +224,7 @@ func (s *site) objects(t *testing.T) []string {
 	var all []string
 	for _, list := range lists {
 		for _, r := range list.APIResources {
-			if !slices.Contains(r.Verbs, "list") || slices.Contains([]string{"events", "leases", "componentstatuses"}, r.Name) {
+			if !slices.Contains(r.Verbs, "list") || slices.Contains([]string{"events", "leases", "componentstatuses", "endpoints", "endpointslices"}, r.Name) {
 				continue
 			}
 			gv, _ := parse(list.GroupVersion)
