@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
@@ -55,16 +54,7 @@ func (d *Deployer) await(ctx context.Context, o Object, done func(*unstructured.
 		return fmt.Errorf("watch %s: %w", o, err)
 	}
 	only := fields.OneTermEqualSelector("metadata.name", o.GetName()).String()
-	lw := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-			options.FieldSelector = only
-			return client.List(ctx, options)
-		},
-		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			options.FieldSelector = only
-			return client.Watch(ctx, options)
-		},
-	}
+	lw := narrowed(client.List, client.Watch, func(o *metav1.ListOptions) { o.FieldSelector = only })
 	limited, cancel := context.WithTimeout(ctx, takenInTimeout)
 	defer cancel()
 	_, err = watchtools.UntilWithSync(limited, cache.ToListWatcherWithWatchListSemantics(lw, d.dynamic), &unstructured.Unstructured{}, nil, func(e watch.Event) (bool, error) {

@@ -114,16 +114,7 @@ func (d *Deployer) node(ctx context.Context) (string, error) {
 func (d *Deployer) balancer(ctx context.Context, service *corev1.Service) (string, error) {
 	client := d.typed.CoreV1().Services(service.Namespace)
 	only := fields.OneTermEqualSelector(metav1.ObjectNameField, service.Name).String()
-	lw := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.FieldSelector = only
-			return client.List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.FieldSelector = only
-			return client.Watch(ctx, o)
-		},
-	}
+	lw := narrowed(client.List, client.Watch, func(o *metav1.ListOptions) { o.FieldSelector = only })
 	limited, cancel := context.WithTimeout(ctx, d.o.Timeout)
 	defer cancel()
 	host := ""

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
@@ -140,16 +139,7 @@ func jobEnded(pod *corev1.Pod) bool {
 func (d *Deployer) jobPod(ctx context.Context, name string, index int, until func(*corev1.Pod) (bool, error)) (*corev1.Pod, error) {
 	client := d.typed.CoreV1().Pods(d.o.Namespace)
 	only := jobSelector(name, index)
-	lw := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.LabelSelector = only
-			return client.List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.LabelSelector = only
-			return client.Watch(ctx, o)
-		},
-	}
+	lw := narrowed(client.List, client.Watch, func(o *metav1.ListOptions) { o.LabelSelector = only })
 	limited, cancel := context.WithTimeoutCause(ctx, d.o.Timeout, fmt.Errorf("it did not start within %s", d.o.Timeout))
 	defer cancel()
 	var found *corev1.Pod

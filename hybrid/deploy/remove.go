@@ -132,16 +132,7 @@ func (d *Deployer) removeNamespaces(ctx context.Context, only string) error {
 	if err := errors.Join(errs...); err != nil || len(list.Items) == 0 {
 		return err
 	}
-	lw := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.LabelSelector = only
-			return client.List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.LabelSelector = only
-			return client.Watch(ctx, o)
-		},
-	}
+	lw := narrowed(client.List, client.Watch, func(o *metav1.ListOptions) { o.LabelSelector = only })
 	left := map[string]bool{}
 	gone := func(store cache.Store) (bool, error) {
 		for _, name := range store.ListKeys() {
@@ -164,5 +155,21 @@ func (d *Deployer) removeNamespaces(ctx context.Context, only string) error {
 		return context.Cause(ctx)
 	default:
 		return fmt.Errorf("wait until the run's namespaces are gone, %d are left after at most %s: %w", len(left), d.o.Timeout, err)
+	}
+}
+
+// narrowed lists and watches what a change of the options leaves.
+func narrowed[L runtime.Object](list func(context.Context, metav1.ListOptions) (L, error),
+	follow func(context.Context, metav1.ListOptions) (watch.Interface, error), narrow func(*metav1.ListOptions),
+) *cache.ListWatch {
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			narrow(&o)
+			return list(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			narrow(&o)
+			return follow(ctx, o)
+		},
 	}
 }
