@@ -29,7 +29,7 @@ ARG TARGETOS=linux
 ARG TARGETARCH
 RUN --mount=type=cache,id=hybrid-gomod,target=/root/go/pkg/mod \
     --mount=type=cache,id=hybrid-gobuild,target=/root/.cache/go-build \
-    GOGC=400 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -v -trimpath \
+    GOGC=400 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -v -trimpath -gcflags=all=-dwarf=false \
         -ldflags="-s -w -X github.com/prometheus/common/version.Version=$(cat VERSION)" \
         -o /out/alertmanager ./cmd/alertmanager
 

@@ -15,8 +15,11 @@ import (
 type BuildOptions struct {
 	// Dockerfile and Context are paths; both are mandatory.
 	Dockerfile, Context string
-	// Tag is the full reference that the result gets.
+	// Tag is the full reference that the result gets; empty with Output.
 	Tag string
+	// Output, like type=local,dest=FOLDER, has the files of the last stage written there
+	// instead of an image made.
+	Output string
 	// Args and Labels are passed sorted by name, so that equal options give
 	// equal command lines.
 	Args, Labels map[string]string
@@ -37,7 +40,14 @@ type BuildOptions struct {
 
 // Build builds one image with BuildKit (docker) or buildah (podman).
 func (e *Engine) Build(ctx context.Context, b BuildOptions) error {
-	args := []string{"build", "--file", b.Dockerfile, "--tag", b.Tag}
+	args := []string{"build", "--file", b.Dockerfile}
+	option := func(flag, value string) {
+		if value != "" {
+			args = append(args, flag, value)
+		}
+	}
+	option("--tag", b.Tag)
+	option("--output", b.Output)
 	if e.Kind == Docker {
 		args = append(args, "--progress", "plain")
 		for _, ref := range b.CacheFrom {
@@ -47,13 +57,9 @@ func (e *Engine) Build(ctx context.Context, b BuildOptions) error {
 			args = append(args, "--build-arg", "BUILDKIT_INLINE_CACHE=1")
 		}
 	}
-	for _, o := range []struct{ flag, value string }{
-		{"--network", b.Network}, {"--platform", b.Platform}, {"--target", b.Target},
-	} {
-		if o.value != "" {
-			args = append(args, o.flag, o.value)
-		}
-	}
+	option("--network", b.Network)
+	option("--platform", b.Platform)
+	option("--target", b.Target)
 	for _, k := range sortedKeys(b.Args) {
 		args = append(args, "--build-arg", k+"="+b.Args[k])
 	}

@@ -7,143 +7,136 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 
-	"github.com/hybrid-e2e/hybrid/hybrid/command"
+	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/task"
 )
 
 // KubernetesVersion is the release of the stand-in node image; it equals the
-// requirement of docker/node/kubernetes/go.mod, which a test proves.
+// requirement of docker/node/kubernetes/go.mod and what the programs report, which
+// a test proves.
 const KubernetesVersion = "v1.37.2"
 
 // KindVersion is the release of kind whose entrypoint and units the node image
 // has; it equals the requirement of go.mod, which a test proves.
 const KindVersion = "v0.33.0"
 
-// compilerGOGC trades memory for time. Measured on etcd's server, cold, on two
-// processors: 69 s of processor time instead of 93 s with the default of 100, for
-// 355 MB instead of 310 MB in the largest compile. The linker's 3.8 GB stay.
-const compilerGOGC = "400"
+// programsFile compiles what the node image runs.
+const programsFile = nodeFolder + "/programs.Dockerfile"
 
-// program is one run of the Go compiler in a module of its own.
-type program struct {
-	name string
-	// folder is the module, relative to the repository.
-	folder   string
-	tags     string
-	ldflags  string
-	packages []string
+// programsInputs are the files and folders that decide the compiled programs.
+func programsInputs() []string {
+	return []string{programsFile, nodeFolder + "/kubernetes", nodeFolder + "/containerd"}
 }
 
-// programs lists what the node image needs. Tags and -trimpath are part of the
-// compiler's cache keys: whoever compiles by hand with the same ones warms the
-// cache for this.
-func (m *maker) programs() (kubernetes, containerd program) {
-	kubernetes = program{
-		name: "kubernetes", folder: nodeFolder + "/kubernetes",
-		tags: "providerless selinux_disabled", ldflags: "-s -w " + versionFlags(KubernetesVersion),
-		packages: []string{".", "./pause"},
-	}
-	containerd = program{
-		name: "containerd", folder: nodeFolder + "/containerd",
-		// Snapshotters that a node never selects.
-		tags: "no_aufs no_btrfs no_devmapper no_zfs", ldflags: "-s -w",
-		packages: []string{
-			".", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-			"github.com/containernetworking/plugins/plugins/ipam/host-local",
-			"github.com/containernetworking/plugins/plugins/main/loopback",
-			"github.com/containernetworking/plugins/plugins/main/ptp",
-			"github.com/containernetworking/plugins/plugins/meta/portmap",
-		},
-	}
-	return kubernetes, containerd
-}
+// programsFolder is where the compiled programs wait for the node image.
+func (m *maker) programsFolder() string { return filepath.Join(m.Work, "programs-"+m.programsKey) }
 
-// versionFlags makes the components report version: kubeadm compares what the
-// API server, the kubelet and itself say.
-func versionFlags(version string) string {
-	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	var flags []string
-	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
-		for _, kv := range [][2]string{
-			{"gitVersion", version},
-			{"gitMajor", major},
-			{"gitMinor", minor},
-			{"gitTreeState", "clean"},
-			{"gitCommit", strings.Repeat("0", 40)},
-		} {
-			flags = append(flags, "-X "+pkg+"."+kv[0]+"="+kv[1])
-		}
-	}
-	return strings.Join(flags, " ")
-}
-
-// programsFolder is where a compiled program waits for the node image.
-func (m *maker) programsFolder(name string) string {
-	return filepath.Join(m.Work, "programs-"+m.programsKey, name)
-}
-
-func (m *maker) compileTask(name string, p program) task.Task {
-	return task.Task{Name: name, Run: func(ctx context.Context, h *task.Handle) error {
+func (m *maker) compileTask() task.Task {
+	return task.Task{Name: "node.programs", Run: func(ctx context.Context, h *task.Handle) error {
 		if m.present[m.node.ref] {
 			h.Cached("not needed")
 			return nil
 		}
-		if _, err := os.Stat(m.programsFolder(p.name)); err == nil {
+		if _, err := os.Stat(m.programsFolder()); err == nil {
 			h.Cached("compiled before")
 			return nil
 		}
-		return m.compile(ctx, h, p)
+		return m.compile(ctx, h)
 	}}
 }
 
-// compile builds all packages of p and moves the results into place at once.
-func (m *maker) compile(ctx context.Context, h *task.Handle, p program) error {
-	dir, remove, err := m.scratch(p.name + "-")
+// compile builds all programs and moves the results into place at once.
+func (m *maker) compile(ctx context.Context, h *task.Handle) error {
+	dir, remove, err := m.scratch("programs-")
 	if err != nil {
 		return err
 	}
 	defer remove()
-	out := filepath.Join(dir, "out")
-	h.Status("compiling %s", p.name)
-	_, err = m.Runner.Run(ctx, command.Command{
-		Args: append([]string{
-			"go", "build", "-mod=readonly", "-buildvcs=false", "-v", "-trimpath", "-tags", p.tags, "-ldflags", p.ldflags,
-			"-o", out + string(filepath.Separator),
-		}, p.packages...),
-		Dir: filepath.Join(m.Root, p.folder), Env: m.compilerEnv(), Log: &compilerLog{to: h},
+	buildContext, out := filepath.Join(dir, "context"), filepath.Join(dir, "out")
+	if err := m.stageSources(buildContext); err != nil {
+		return fmt.Errorf("collect the sources of the node's programs: %w", err)
+	}
+	h.Status("compiling Kubernetes")
+	err = m.Engine.Build(ctx, engine.BuildOptions{
+		Dockerfile: filepath.Join(m.Root, programsFile), Context: buildContext, Output: "type=local,dest=" + out,
+		Args: m.transport(), Network: "host", Log: &compilerLog{to: h},
 	})
 	if err != nil {
-		return fmt.Errorf("compile %s for the node image: %w", p.name, err)
+		return fmt.Errorf("compile the programs of the node image: %w", err)
 	}
-	final := m.programsFolder(p.name)
+	final := m.programsFolder()
 	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
 		return err
 	}
 	// Another run may have been first; its result is the same.
 	if err := os.Rename(out, final); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("keep the compiled %s: %w", p.name, err)
+		return fmt.Errorf("keep the compiled programs: %w", err)
 	}
 	return nil
 }
 
-// compilerEnv is the environment of the compiler: static programs, and less
-// garbage collection, since the compilers' memory is freed at their end anyway.
-func (m *maker) compilerEnv() []string {
-	env := []string{"CGO_ENABLED=0", "GOWORK=off", "GOGC=" + compilerGOGC}
-	for _, name := range slices.Sorted(maps.Keys(m.Transport)) {
-		if value := m.Transport[name]; value != "" {
-			env = append(env, name+"="+value)
+// stageSources fills the build context of programs.Dockerfile.
+func (m *maker) stageSources(dir string) error {
+	certs := filepath.Join(dir, "certs")
+	if err := os.MkdirAll(certs, 0o755); err != nil {
+		return err
+	}
+	copies := map[string]string{}
+	if m.apt.caBundle != "" {
+		copies[m.apt.caBundle] = filepath.Join(certs, "ca-certificates.crt")
+	}
+	for _, name := range []string{"kubernetes", "containerd"} {
+		copies[filepath.Join(m.Root, nodeFolder, name)] = filepath.Join(dir, name)
+	}
+	// What else GOROOT has is for those who work on Go.
+	for _, name := range []string{"VERSION", "bin", "go.env", "lib", "pkg", "src"} {
+		copies[filepath.Join(m.goroot, name)] = filepath.Join(dir, "go", name)
+	}
+	for from, to := range copies {
+		if err := copyAll(from, to); err != nil {
+			return err
 		}
 	}
-	return env
+	return nil
 }
+
+// copyAll copies a file or a folder with everything in it.
+func copyAll(from, to string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return os.CopyFS(to, os.DirFS(from))
+	}
+	content, err := os.ReadFile(from) //nolint:gosec // Parts of the checkout and of the toolchain, and the certificates.
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o644) //nolint:gosec // Read in a container, by whatever user its engine has.
+}
+
+// transport are the settings of Transport that have a value.
+func (m *maker) transport() map[string]string {
+	args := map[string]string{}
+	for name, value := range m.Transport {
+		if value != "" {
+			args[name] = value
+		}
+	}
+	return args
+}
+
+// step is how BuildKit starts each line: its step's number, and the seconds since.
+var step = regexp.MustCompile(`^#\d+ \d+\.\d+ `)
 
 // compilerLog numbers the packages that `go build -v` names as it compiles them,
 // so that a build of minutes shows how far it is.
@@ -164,9 +157,9 @@ func (l *compilerLog) Write(p []byte) (int, error) {
 		l.partial = rest
 		text := string(line)
 		// Everything else the toolchain says has a blank in it.
-		if !strings.ContainsAny(text, " \t") && text != "" {
+		if name := step.ReplaceAllString(text, ""); !strings.ContainsAny(name, " \t") && name != "" {
 			l.count++
-			text = fmt.Sprintf("%d packages compiled, now %s", l.count, text)
+			text = fmt.Sprintf("%d packages compiled, now %s", l.count, name)
 		}
 		if _, err := fmt.Fprintln(l.to, text); err != nil {
 			return 0, err

@@ -165,15 +165,13 @@ func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {
 	return m.tasks(), nil
 }
 
-// tasks gives every step; the two compiles come first, since they take longest.
+// tasks gives every step; the compile comes first, since it takes longest.
 func (m *maker) tasks() []task.Task {
-	kubernetes, containerd := m.programs()
-	compiles := []task.Task{m.compileTask("node.kubernetes", kubernetes), m.compileTask("node.containerd", containerd)}
-	return append(append(compiles, m.bases()...),
+	return append(append([]task.Task{m.compileTask()}, m.bases()...),
 		m.buildTask("node.system", m.system, "base.debian"),
 		task.Task{
 			Name:  "node.image",
-			Needs: []string{"node.kubernetes", "node.containerd", "node.system"},
+			Needs: []string{"node.programs", "node.system"},
 			Run:   m.unless(!m.present[m.node.ref], m.node, m.makeNode),
 		})
 }

@@ -110,7 +110,7 @@ func (m *maker) name() error {
 	for _, platform := range m.Foreign {
 		m.foreign = append(m.foreign, m.nameForeign(&n, platform))
 	}
-	m.programsKey = n.key("", m.addNodeTo, nodeFolder+"/kubernetes", nodeFolder+"/containerd")
+	m.programsKey = n.key("", func(k key) { k.add("go", m.goVersion) }, programsInputs()...)
 	return n.err
 }
 

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,10 +33,6 @@ func pinnedNode() string { return defaults.Image }
 func (m *maker) addNodeTo(k key) {
 	k.add("go", m.goVersion).add("kubernetes", KubernetesVersion).add("kind", KindVersion)
 	k.add("images", sandboxImage+" "+networkImage)
-	kubernetes, containerd := m.programs()
-	for _, p := range []program{kubernetes, containerd} {
-		k.add("program", fmt.Sprint(p))
-	}
 }
 
 // makeNode assembles the node image from the compiled programs.
@@ -77,7 +75,7 @@ func (m *maker) makeNode(ctx context.Context, h *task.Handle) error {
 	if err := m.importAndCommit(ctx, h, unpacked, archive); err != nil {
 		return err
 	}
-	return os.RemoveAll(filepath.Dir(m.programsFolder("kubernetes")))
+	return os.RemoveAll(m.programsFolder())
 }
 
 // stage fills the build context of node.Dockerfile.
@@ -87,8 +85,7 @@ func (m *maker) stage(ctx context.Context, dir string) error {
 		return err
 	}
 	for _, c := range []struct{ from, to string }{
-		{m.programsFolder("kubernetes"), "bin"},
-		{m.programsFolder("containerd"), "bin"},
+		{m.programsFolder(), "bin"},
 		{filepath.Join(kind, "images", "base", "files"), "kind"},
 		{filepath.Join(m.Root, nodeFolder, "files"), "files"},
 	} {
@@ -102,7 +99,7 @@ func (m *maker) stage(ctx context.Context, dir string) error {
 // kindSources gives the folder of kind's sources in the module cache.
 func (m *maker) kindSources(ctx context.Context) (string, error) {
 	out, err := m.Runner.Run(ctx, command.Command{
-		Args: []string{"go", "mod", "download", "-json", kindModule + "@" + KindVersion}, Dir: m.Root, Env: m.compilerEnv(),
+		Args: []string{"go", "mod", "download", "-json", kindModule + "@" + KindVersion}, Dir: m.Root, Env: m.goEnv(),
 	})
 	if err != nil {
 		return "", fmt.Errorf("download the sources of kind: %w", err)
@@ -114,12 +111,23 @@ func (m *maker) kindSources(ctx context.Context) (string, error) {
 	return module.Dir, nil
 }
 
+// goEnv is the environment of the go command for this repository's module.
+func (m *maker) goEnv() []string {
+	env := []string{"GOWORK=off"}
+	args := m.transport()
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		env = append(env, name+"="+args[name])
+	}
+	return env
+}
+
 // exportControlPlane writes the one layer of the control plane's images.
 func (m *maker) exportControlPlane(ctx context.Context, log io.Writer, buildContext, layer string) error {
-	c := m.Engine.Command(log, "build", "--file", filepath.Join(m.Root, m.node.dockerfile), "--target", "control-plane",
-		"--build-arg", m.node.baseArg+"="+m.node.base, "--output", "type=tar,dest="+layer, buildContext)
-	c.Env = []string{"DOCKER_BUILDKIT=1"}
-	if _, err := m.Engine.Runner.Run(ctx, c); err != nil {
+	err := m.Engine.Build(ctx, engine.BuildOptions{
+		Dockerfile: filepath.Join(m.Root, m.node.dockerfile), Context: buildContext, Target: "control-plane",
+		Output: "type=tar,dest=" + layer, Args: map[string]string{m.node.baseArg: m.node.base}, Log: log,
+	})
+	if err != nil {
 		return fmt.Errorf("build the control plane's layer: %w", err)
 	}
 	return nil

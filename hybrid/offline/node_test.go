@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,37 +19,46 @@ import (
 func TestCompile(t *testing.T) {
 	m, _ := testMaker(t, nil)
 	m.Transport = map[string]string{"GOPROXY": "https://proxy.example", "GOSUMDB": ""}
-	var seen command.Command
-	m.Runner = runner(func(_ context.Context, c command.Command) ([]byte, error) {
-		seen = c
-		for i, a := range c.Args {
-			if a == "-o" {
-				return nil, os.MkdirAll(c.Args[i+1], 0o755)
-			}
+	m.goroot, m.apt.caBundle = filepath.Join(t.TempDir(), "go"), filepath.Join(t.TempDir(), "bundle.pem")
+	write := func(path, content string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o755)); err != nil {
+			t.Fatal(err)
 		}
-		return nil, nil
+	}
+	for _, name := range []string{"VERSION", "bin/go", "go.env", "lib/time", "pkg/tool", "src/fmt.go", "test/large"} {
+		write(filepath.Join(m.goroot, name), name)
+	}
+	write(m.apt.caBundle, "the bundle")
+	var seen command.Command
+	var files []string
+	m.Engine.Runner = runner(func(_ context.Context, c command.Command) ([]byte, error) {
+		seen = c
+		sources := c.Args[len(c.Args)-1]
+		err := filepath.WalkDir(sources, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && !strings.Contains(path, "netes/") && !strings.Contains(path, "containerd/") {
+				files = append(files, strings.TrimPrefix(path, sources))
+			}
+			return err
+		})
+		return nil, errors.Join(err, os.MkdirAll(filepath.Join(filepath.Dir(sources), "out"), 0o755))
 	})
-	_, containerd := m.programs()
 	compile := func() {
 		t.Helper()
-		if err := (task.Group{Phase: "images"}).Run(t.Context(), m.compileTask("node.containerd", containerd)); err != nil {
+		if err := (task.Group{Phase: "images"}).Run(t.Context(), m.compileTask()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	compile()
-	line := regexp.MustCompile(`-o \S+/out/`).ReplaceAllString(seen.String(), "-o OUT")
-	want := "go build -mod=readonly -buildvcs=false -v -trimpath -tags 'no_aufs no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o OUT . " +
-		"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2 " +
-		"github.com/containernetworking/plugins/plugins/ipam/host-local github.com/containernetworking/plugins/plugins/main/loopback " +
-		"github.com/containernetworking/plugins/plugins/main/ptp github.com/containernetworking/plugins/plugins/meta/portmap"
+	line := regexp.MustCompile(`\S+/programs-\d+/`).ReplaceAllString(strings.ReplaceAll(seen.String(), "dest="+m.Work, "dest= "+m.Work), "DIR/")
+	want := "docker build --file " + m.Root + "/docker/node/programs.Dockerfile --output type=local,dest= DIR/out --progress plain --network host " +
+		"--build-arg GOPROXY=https://proxy.example DIR/context"
 	if line != want {
 		t.Errorf("compiled by\n%s\nwant\n%s", line, want)
 	}
-	if env := strings.Join(seen.Env, " "); env != "CGO_ENABLED=0 GOWORK=off GOGC=400 GOPROXY=https://proxy.example" {
-		t.Errorf("environment %s", env)
-	}
-	if want := filepath.Join(m.Root, "docker/node/containerd"); seen.Dir != want {
-		t.Errorf("compiled in %s, want %s", seen.Dir, want)
+	wantFiles := "/certs/ca-certificates.crt /go/VERSION /go/bin/go /go/go.env /go/lib/time /go/pkg/tool /go/src/fmt.go"
+	if got := strings.Join(files, " "); got != wantFiles {
+		t.Errorf("context %s, want %s", got, wantFiles)
 	}
 	seen = command.Command{}
 	compile()
@@ -60,12 +70,12 @@ func TestCompile(t *testing.T) {
 func TestCompilerLogNumbersPackages(t *testing.T) {
 	var out strings.Builder
 	l := &compilerLog{to: &out}
-	for _, part := range []string{"go: downloading x v1\nk8s.io/a", "pi/core\n\nk8s.io/b\n", "unfinished"} {
+	for _, part := range []string{"#7 1.25 go: downloading x v1\n#7 1.3 k8s.io/a", "pi/core\n\nk8s.io/b\n#7 DONE 2.0s\n", "unfinished"} {
 		if n, err := l.Write([]byte(part)); n != len(part) || err != nil {
 			t.Fatalf("wrote %d, %v", n, err)
 		}
 	}
-	want := "go: downloading x v1\n1 packages compiled, now k8s.io/api/core\n\n2 packages compiled, now k8s.io/b\n"
+	want := "#7 1.25 go: downloading x v1\n1 packages compiled, now k8s.io/api/core\n\n2 packages compiled, now k8s.io/b\n#7 DONE 2.0s\n"
 	if out.String() != want {
 		t.Errorf("log\n%s\nwant\n%s", out.String(), want)
 	}

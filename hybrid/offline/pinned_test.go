@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/modfile"
 )
 
 // repo is the repository, seen from this package.
@@ -66,12 +68,58 @@ func TestVersionsAgree(t *testing.T) {
 	}
 }
 
-func TestVersionFlags(t *testing.T) {
-	got := versionFlags("v1.37.2")
-	want := "-X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 " +
-		"-X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitTreeState=clean " +
-		"-X k8s.io/component-base/version.gitCommit=" + strings.Repeat("0", 40) + " "
-	if !strings.HasPrefix(got, want) || got != want+strings.TrimSpace(strings.ReplaceAll(want, "component-base", "client-go/pkg")) {
-		t.Errorf("flags %s", got)
+// kubeadm compares what the components report, and each takes its version from two
+// packages.
+func TestProgramsReportTheVersion(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(repo, filepath.FromSlash(programsFile)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	major, rest, _ := strings.Cut(strings.TrimPrefix(KubernetesVersion, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		for _, flag := range []string{".gitVersion=" + KubernetesVersion, ".gitMajor=" + major, ".gitMinor=" + minor} {
+			if !strings.Contains(string(b), "-X "+pkg+flag+" ") {
+				t.Errorf("the compiler is not told -X %s%s", pkg, flag)
+			}
+		}
+	}
+}
+
+// Modules that the services and the node's programs both use are compiled once only
+// where both have the same version.
+func TestTheNodeSharesVersionsWithTheServices(t *testing.T) {
+	versions := func(file string) map[string]string {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(repo, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := modfile.Parse(file, b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for _, r := range f.Require {
+			found[r.Mod.Path] = r.Mod.Version
+		}
+		for _, r := range f.Replace {
+			found[r.Old.Path] = r.New.Version
+		}
+		return found
+	}
+	own, node := versions("go.mod"), versions(nodeFolder+"/kubernetes/go.mod")
+	shared := 0
+	for path, version := range node {
+		switch own[path] {
+		case "":
+		case version:
+			shared++
+		default:
+			t.Errorf("%s is %s for the node and %s for the services: go get %s@%[3]s in %s/kubernetes", path, version, own[path], path, nodeFolder)
+		}
+	}
+	if shared < 50 {
+		t.Errorf("only %d modules are shared", shared)
 	}
 }
