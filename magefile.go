@@ -10,4 +10,10 @@ import (
 	"github.com/magefile/mage/mage"
 )
 
-func main() { os.Exit(mage.Main()) }
+func main() {
+	// Compilers end soon: less garbage collection saves a seventh of the first compile.
+	if os.Getenv("GOGC") == "" {
+		_ = os.Setenv("GOGC", "400") // Only a name that is none could fail.
+	}
+	os.Exit(mage.Main())
+}

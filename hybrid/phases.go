@@ -85,6 +85,10 @@ func (o Options) offline(e *engine.Engine, source offline.Source, mark string) o
 	}
 }
 
+// compilerGOGC trades memory for time: client-go is compiled in 53 s instead of 63 s
+// with the default of 100, for 500 MB instead of 365 MB in the largest compile.
+const compilerGOGC = "400"
+
 // compileSpecs makes a program of each package of specs, in the order in which they run.
 func (p *Pipeline) compileSpecs(ctx context.Context, h *task.Handle) ([]string, error) {
 	var binaries []string
@@ -94,7 +98,9 @@ func (p *Pipeline) compileSpecs(ctx context.Context, h *task.Handle) ([]string, 
 		if i > 0 {
 			binary = filepath.Join(p.state, "specs-"+strconv.Itoa(i+1), p.suite.Name+".test")
 		}
-		if _, err := p.o.Runner.Run(ctx, command.Command{Args: []string{"go", "test", "-c", "-o", binary, specs}, Dir: p.o.Root, Log: h}); err != nil {
+		if _, err := p.o.Runner.Run(ctx, command.Command{
+			Args: []string{"go", "test", "-c", "-o", binary, specs}, Dir: p.o.Root, Env: []string{"GOGC=" + compilerGOGC}, Log: h,
+		}); err != nil {
 			return nil, fault.With(err, "mend the specs, then mage build")
 		}
 		binaries = append(binaries, binary)

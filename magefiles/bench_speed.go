@@ -35,6 +35,13 @@ func (Bench) Load(ctx context.Context) error {
 	return failed("bench:load", speed.Load(ctx))
 }
 
+// Floors compares phases with the least that the compiler, the API server and the engine take.
+//
+// Example: BENCH_ROUNDS=5 mage bench:floors
+func (Bench) Floors(ctx context.Context) error {
+	return failed("bench:floors", speed.Floors(ctx))
+}
+
 // Scaling measures what 2, 10 and 50 images and workloads take.
 //
 // Example: BENCH_ROUNDS=3 mage bench:scaling

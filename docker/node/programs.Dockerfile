@@ -14,10 +14,9 @@ ARG GOPROXY
 ARG GOFLAGS
 ARG GOSUMDB
 ARG GONOSUMDB
-# GOGC trades memory for time: on etcd's server 69 s of processor time instead of 93 s
-# with the default of 100, for 355 MB instead of 310 MB in the largest compile. The
-# linker's 3.8 GB stay.
-ENV PATH=/usr/local/go/bin HOME=/root CGO_ENABLED=0 GOGC=400 GOTOOLCHAIN=local GOWORK=off \
+# GOGC trades memory for time: client-go is compiled in 50 s instead of 63 s with the
+# default of 100, for 700 MB instead of 365 MB in the largest compile. More gains nothing.
+ENV PATH=/usr/local/go/bin HOME=/root CGO_ENABLED=0 GOGC=800 GOTOOLCHAIN=local GOWORK=off \
     GOMODCACHE=/root/go/pkg/mod GOCACHE=/root/.cache/go-build
 
 # kubeadm compares the versions that the API server, the kubelet and itself report.

@@ -226,8 +226,11 @@ func (c Comparison) Figure(side, part string) string {
 }
 
 func ratioText(ratio float64) string {
-	if ratio == 0 {
+	switch {
+	case ratio == 0:
 		return ""
+	case ratio < 1: // Its target is a fraction, too.
+		return fmt.Sprintf("%.2f×", ratio)
 	}
 	return fmt.Sprintf("%.1f×", ratio)
 }

@@ -61,8 +61,7 @@ func Nodes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		const flat = 0.83 // 1 / 1.2
-		return c.finish(s.dir, []Row{{Part: partServices, Ratio: flat}, {Part: partAll, Ratio: flat}, {Part: partNothing, Target: 0.5}}, s.out)
+		return c.finish(s.dir, []Row{{Part: partServices, Ratio: nearFloor}, {Part: partAll, Ratio: nearFloor}, {Part: partNothing, Target: 0.5}}, s.out)
 	})
 }
 

@@ -80,7 +80,7 @@ func (p *peer) parallel(ctx context.Context, log io.Writer) (Parts, error) {
 	err = p.inCluster(ctx, log, l, func(k kubectl) error {
 		g, gctx := errgroup.WithContext(ctx)
 		for _, img := range p.suite.Images {
-			g.Go(func() error { return p.loadArchive(gctx, log, k.node, img) })
+			g.Go(func() error { return p.loadArchive(gctx, log, k.node, p.tag(img.Name)) })
 		}
 		if err := g.Wait(); err != nil {
 			return err
@@ -98,16 +98,15 @@ func (p *peer) parallel(ctx context.Context, log io.Writer) (Parts, error) {
 	return l.parts, err
 }
 
-// loadArchive saves one image into a file and imports that, as `kind load
-// image-archive` does.
-func (p *peer) loadArchive(ctx context.Context, log io.Writer, node string, img hybrid.Image) (err error) {
-	path := filepath.Join(p.state, p.side+"-"+img.Name+".tar")
-	file, err := os.Create(path)
+// loadArchive saves images into a file and imports that, as `kind load image-archive`
+// does.
+func (p *peer) loadArchive(ctx context.Context, log io.Writer, node string, refs ...string) (err error) {
+	file, err := os.CreateTemp(p.state, p.side+"-*.tar")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close(), os.Remove(path)) }()
-	if err := load.Save(ctx, p.engine, []string{p.tag(img.Name)}, file, log); err != nil {
+	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+	if err := load.Save(ctx, p.engine, refs, file, log); err != nil {
 		return err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
@@ -117,7 +116,7 @@ func (p *peer) loadArchive(ctx context.Context, log io.Writer, node string, img 
 		"--all-platforms", "--digests", "--snapshotter=overlayfs", "-")
 	c.Stdin = file
 	if _, err := p.engine.Runner.Run(ctx, c); err != nil {
-		return fmt.Errorf("import %s: %w", img.Name, err)
+		return fmt.Errorf("import %s: %w", strings.Join(refs, ", "), err)
 	}
 	return nil
 }
