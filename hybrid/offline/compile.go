@@ -114,7 +114,7 @@ func copyAll(from, to string) error {
 	if info.IsDir() {
 		return os.CopyFS(to, os.DirFS(from))
 	}
-	content, err := os.ReadFile(from) //nolint:gosec // Parts of the checkout and of the toolchain, and the certificates.
+	content, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
