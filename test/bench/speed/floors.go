@@ -171,7 +171,7 @@ func (f *floors) phases(ctx context.Context, log io.Writer) (Parts, error) {
 			return err
 		}
 		began := time.Now()
-		err = task.Group{Phase: "load", LogDir: f.dir}.Run(ctx, load.Tasks(load.Options{Engine: f.engine, Nodes: nodes, Refs: f.changed, Now: began})...)
+		err = task.Group{Phase: "load", LogDir: f.dir}.Run(ctx, load.Tasks(load.Options{Engine: f.engine, Nodes: nodes, Refs: f.changed, Now: f.started})...)
 		parts[partBytes] = time.Since(began).Seconds()
 		return err
 	})

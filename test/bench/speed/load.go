@@ -153,7 +153,7 @@ func (s *stage) ourLoad(ctx context.Context, out io.Writer, nodes int, changed [
 			refs []string
 		}{{partServices, changed}, {partAll, s.others()}, {partNothing, append(s.others(), changed...)}} {
 			began := time.Now()
-			tasks := load.Tasks(load.Options{Engine: s.engine, Nodes: names, Refs: step.refs, Now: began})
+			tasks := load.Tasks(load.Options{Engine: s.engine, Nodes: names, Refs: step.refs, Now: s.started})
 			if err := (task.Group{Phase: "load", LogDir: s.dir}).Run(ctx, tasks...); err != nil {
 				return err
 			}

@@ -20,6 +20,9 @@ import (
 // stage is where comparisons run: what both sides need, made before the first round.
 type stage struct {
 	rounds int
+	// started is when the comparison began, against which the age of security updates is
+	// judged: they are of that day, however long it takes.
+	started time.Time
 	// dir keeps the results and the log, state what a cluster of ours needs.
 	dir, state string
 	out, log   io.Writer
@@ -45,7 +48,7 @@ func run(ctx context.Context, name string, measure func(context.Context, *stage)
 	}
 	return infrastructure.Built(ctx, "gateway", func(ctx context.Context, b hybrid.Built) (err error) {
 		s := &stage{
-			rounds: n, dir: filepath.Join(b.Artifacts, "bench"), state: filepath.Join(b.State, "bench-"+name), out: b.Out,
+			rounds: n, started: time.Now(), dir: filepath.Join(b.Artifacts, "bench"), state: filepath.Join(b.State, "bench-"+name), out: b.Out,
 			engine: b.Engine, leases: b.Leases, node: b.Node, preloaded: b.Preloaded, images: b.Images, buildArgs: b.BuildArgs, root: b.Root,
 		}
 		_, absent := os.Stat("/sys/fs/cgroup/cgroup.controllers")
