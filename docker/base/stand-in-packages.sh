@@ -19,10 +19,12 @@ for name in ca-certificates openssl-libs python3-libs tzdata; do
 done
 createrepo_c --quiet "$out/repository"
 
+# Debian's dnf passes over a repository that does not answer; UBI's fails, and so must this one.
 cat >"$out/stand-in.repo" <<REPO
 [stand-in]
 name=Stand-in for the UBI repositories
 baseurl=file:///opt/stand-in/repository
 enabled=1
 gpgcheck=0
+skip_if_unavailable=False
 REPO

@@ -74,7 +74,7 @@ func (s *stage) slowMirror(ctx context.Context, getenv func(string) string) (*mi
 	for _, arg := range []string{offline.UBIMinimalArg, offline.GoToolsetArg} {
 		base := s.buildArgs[arg]
 		file := filepath.Join(s.state, arg+".Dockerfile")
-		text := fmt.Sprintf("FROM %s\nUSER root\nRUN sed -i 's|^baseurl=.*|baseurl=http://%s|' /etc/yum.repos.d/stand-in.repo\n", base, listener.Addr())
+		text := slowBase(base, listener.Addr().String(), delay)
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return m, err
 		}
@@ -86,6 +86,14 @@ func (s *stage) slowMirror(ctx context.Context, getenv func(string) string) (*mi
 		s.buildArgs[arg] = tag
 	}
 	return m, nil
+}
+
+// slowBase is a Dockerfile that directs dnf to a mirror. By itself, dnf gives a mirror up
+// that is silent for 30 seconds.
+func slowBase(base, mirror string, delay time.Duration) string {
+	patience := delay + 30*time.Second
+	return fmt.Sprintf("FROM %s\nUSER root\nRUN sed -i 's|^baseurl=.*|baseurl=http://%s\\ntimeout=%.0f|' /etc/yum.repos.d/stand-in.repo\n",
+		base, mirror, patience.Seconds())
 }
 
 // slow lets each request for the metadata wait.

@@ -36,6 +36,13 @@ func TestSlowMirrorLetsOnlyTheMetadataWait(t *testing.T) {
 	})
 }
 
+func TestSlowBaseIsMorePatientThanTheMirrorIsSlow(t *testing.T) {
+	want := "FROM ubi\nUSER root\nRUN sed -i 's|^baseurl=.*|baseurl=http://127.0.0.1:80\\ntimeout=90|' /etc/yum.repos.d/stand-in.repo\n"
+	if got := slowBase("ubi", "127.0.0.1:80", time.Minute); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestMirrorDelay(t *testing.T) {
 	for text, want := range map[string]time.Duration{"": time.Minute, "0s": 0, "5s": 5 * time.Second} {
 		if got, err := mirrorDelay(func(string) string { return text }); err != nil || got != want {
