@@ -22,16 +22,16 @@ RUN --mount=type=cache,id=hybrid-gomod,target=/root/go/pkg/mod \
     && cp -r "$(go list -m -f '{{.Dir}}' github.com/prometheus/alertmanager)" /alertmanager \
     && mkdir -p /alertmanager/ui/app/dist \
     && echo '<!DOCTYPE html><title>Alertmanager</title>This build has no web pages. The API is at /api/v2.' \
-        | gzip --no-name > /alertmanager/ui/app/dist/index.html.gz
+        | gzip --no-name > /alertmanager/ui/app/dist/index.html.gz \
+    && go mod edit -replace github.com/prometheus/alertmanager=/alertmanager
 
-WORKDIR /alertmanager
 ARG TARGETOS=linux
 ARG TARGETARCH
 RUN --mount=type=cache,id=hybrid-gomod,target=/root/go/pkg/mod \
     --mount=type=cache,id=hybrid-gobuild,target=/root/.cache/go-build \
     GOGC=400 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -v -trimpath -gcflags=all=-dwarf=false \
-        -ldflags="-s -w -X github.com/prometheus/common/version.Version=$(cat VERSION)" \
-        -o /out/alertmanager ./cmd/alertmanager
+        -ldflags="-s -w -X github.com/prometheus/common/version.Version=$(cat /alertmanager/VERSION)" \
+        -o /out/alertmanager github.com/prometheus/alertmanager/cmd/alertmanager
 
 FROM ${UBI_MINIMAL_IMAGE}
 USER root

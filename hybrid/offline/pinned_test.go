@@ -86,9 +86,9 @@ func TestProgramsReportTheVersion(t *testing.T) {
 	}
 }
 
-// Modules that the services and the node's programs both use are compiled once only
-// where both have the same version.
-func TestTheNodeSharesVersionsWithTheServices(t *testing.T) {
+// Modules that the services and other programs both use are compiled once only where
+// both have the same version.
+func TestAllProgramsShareTheVersionsOfTheServices(t *testing.T) {
 	versions := func(file string) map[string]string {
 		t.Helper()
 		b, err := os.ReadFile(filepath.Join(repo, file))
@@ -108,18 +108,20 @@ func TestTheNodeSharesVersionsWithTheServices(t *testing.T) {
 		}
 		return found
 	}
-	own, node := versions("go.mod"), versions(nodeFolder+"/kubernetes/go.mod")
-	shared := 0
-	for path, version := range node {
-		switch own[path] {
-		case "":
-		case version:
-			shared++
-		default:
-			t.Errorf("%s is %s for the node and %s for the services: go get %s@%[3]s in %s/kubernetes", path, version, own[path], path, nodeFolder)
+	own := versions("go.mod")
+	for folder, atLeast := range map[string]int{nodeFolder + "/kubernetes": 50, nodeFolder + "/containerd": 20, "docker/alertmanager": 40} {
+		shared := 0
+		for path, version := range versions(folder + "/go.mod") {
+			switch own[path] {
+			case "":
+			case version:
+				shared++
+			default:
+				t.Errorf("%s is %s in %s and %s for the services: go get %[1]s@%[4]s there", path, version, folder, own[path])
+			}
 		}
-	}
-	if shared < 50 {
-		t.Errorf("only %d modules are shared", shared)
+		if shared < atLeast {
+			t.Errorf("%s shares only %d modules", folder, shared)
+		}
 	}
 }
