@@ -86,7 +86,7 @@ func (o Options) references(ctx context.Context, e *engine.Engine, suites []Suit
 		return nil, err
 	}
 	bases := &offline.Images{}
-	if _, err := offline.Tasks(ctx, o.offline(e, source, ""), bases); err != nil {
+	if _, _, err := offline.Tasks(ctx, o.offline(e, source, ""), bases); err != nil {
 		return nil, err
 	}
 	var refs []string

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/cluster"
@@ -31,7 +32,8 @@ const baseLimit = 3
 // Build makes every image that does not exist under its content key, bases
 // first, and compiles the specs. It creates no cluster. It may be called again.
 func (p *Pipeline) Build(ctx context.Context) error {
-	if err := p.bases(ctx, false); err != nil {
+	node, err := p.bases(ctx, false)
+	if err != nil {
 		return err
 	}
 	o := p.imageOptions()
@@ -47,13 +49,13 @@ func (p *Pipeline) Build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tasks = append(tasks, foreign...)
 	var binaries []string
-	tasks = append(tasks, task.Task{Name: "specs." + p.suite.Name, Run: func(ctx context.Context, h *task.Handle) (err error) {
+	specs := task.Task{Name: "specs." + p.suite.Name, Run: func(ctx context.Context, h *task.Handle) (err error) {
 		binaries, err = p.compileSpecs(ctx, h)
 		return err
-	}})
-	tasks = append(append(tasks, p.dividing(max(p.o.Shard.Of, p.clusters), &binaries)...), p.preload(plans)...)
+	}}
+	// The node image comes first: what needs it takes longest.
+	tasks = slices.Concat(node, tasks, foreign, []task.Task{specs}, p.dividing(max(p.o.Shard.Of, p.clusters), &binaries), p.preload(plans, node))
 	if err := p.group(report.PhaseBuild, buildLimit()).Run(ctx, tasks...); err != nil {
 		return err
 	}
@@ -61,20 +63,21 @@ func (p *Pipeline) Build(ctx context.Context) error {
 	return nil
 }
 
-// bases sees to the base images and the node image, by the registry where there is one.
-func (p *Pipeline) bases(ctx context.Context, all bool) error {
+// bases sees to the base images, by the registry where there is one. The tasks returned
+// give the node image, beside the builds: only a cluster needs it.
+func (p *Pipeline) bases(ctx context.Context, all bool) ([]task.Task, error) {
 	if err := p.pull(ctx, all); err != nil {
-		return err
+		return nil, err
 	}
-	bases, err := offline.Tasks(ctx, p.o.offline(p.engine, p.images.Source, p.leftover.Mark()), p.images)
+	bases, node, err := offline.Tasks(ctx, p.o.offline(p.engine, p.images.Source, p.leftover.Mark()), p.images)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := p.group(report.PhaseImages, baseLimit).Run(ctx, bases...); err != nil {
-		return err
+		return nil, err
 	}
 	p.recorder.SetStandIns(p.images.StandIns)
-	return nil
+	return node, nil
 }
 
 // offline are the options for base images and the node image.
@@ -109,9 +112,9 @@ func (p *Pipeline) compileSpecs(ctx context.Context, h *task.Handle) ([]string, 
 }
 
 // preload decides the node image of the cluster: one that starts with the images,
-// which is made once for all that do not change with the code. It needs the images, and
-// does not wait for the specs.
-func (p *Pipeline) preload(plans []image.Plan) []task.Task {
+// which is made once for all that do not change with the code. It needs the images and
+// the tasks of the node image without them, and does not wait for the specs.
+func (p *Pipeline) preload(plans []image.Plan, node []task.Task) []task.Task {
 	p.node = p.images.Node
 	if p.o.NoPreload || p.o.Existing.Named {
 		return nil
@@ -119,6 +122,9 @@ func (p *Pipeline) preload(plans []image.Plan) []task.Task {
 	t := load.PreloadTask(p.preloadOptions(plans), &p.node)
 	for _, plan := range plans {
 		t.Needs = append(t.Needs, plan.TaskName())
+	}
+	for _, n := range node {
+		t.Needs = append(t.Needs, n.Name)
 	}
 	return []task.Task{t}
 }

@@ -201,12 +201,13 @@ func TestCoverageIsABuildArgumentOfServicesOnly(t *testing.T) {
 func TestTheNodeImageNeedsTheImagesAndNotTheSpecs(t *testing.T) {
 	p := &Pipeline{images: &offline.Images{Node: "node:1"}, suite: Suite{Images: []Image{{Name: "svc", Coverage: true}, {Name: "db"}}}}
 	plans := []image.Plan{{Spec: image.Spec{Name: "svc"}}, {Spec: image.Spec{Name: "db"}}}
-	tasks := p.preload(plans)
-	if len(tasks) != 1 || tasks[0].Name != "node.preload" || !slices.Equal(tasks[0].Needs, []string{"image.svc", "image.db"}) {
+	node := []task.Task{{Name: "node.image"}}
+	tasks := p.preload(plans, node)
+	if len(tasks) != 1 || tasks[0].Name != "node.preload" || !slices.Equal(tasks[0].Needs, []string{"image.svc", "image.db", "node.image"}) {
 		t.Errorf("tasks %+v", tasks)
 	}
 	p.o.NoPreload = true
-	if tasks := p.preload(plans); len(tasks) != 0 || p.node != "node:1" {
+	if tasks := p.preload(plans, node); len(tasks) != 0 || p.node != "node:1" {
 		t.Errorf("without preloading: tasks %+v, node image %s", tasks, p.node)
 	}
 }

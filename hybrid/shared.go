@@ -71,7 +71,7 @@ func (p *Pipeline) find(ctx context.Context, missing, bases []string) ([]string,
 
 // shared are the references that the suite needs, and those of its updated bases.
 func (p *Pipeline) shared(ctx context.Context) (wanted, bases []string, err error) {
-	if _, err := offline.Tasks(ctx, p.o.offline(p.engine, p.images.Source, p.leftover.Mark()), p.images); err != nil {
+	if _, _, err := offline.Tasks(ctx, p.o.offline(p.engine, p.images.Source, p.leftover.Mark()), p.images); err != nil {
 		return nil, nil, err
 	}
 	plans, err := image.Plans(p.imageOptions(), p.imageSpecs())
@@ -122,7 +122,8 @@ func (p *Pipeline) refresh(ctx context.Context) error {
 	if r.IsZero() {
 		return fault.With(errors.New("no registry is named to publish images in"), "REGISTRY=registry.example.com/e2e mage base:refresh")
 	}
-	if err := p.bases(ctx, true); err != nil {
+	node, err := p.bases(ctx, true)
+	if err != nil {
 		return err
 	}
 	plans, err := image.Plans(p.imageOptions(), p.imageSpecs())
@@ -135,9 +136,10 @@ func (p *Pipeline) refresh(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := p.group(report.PhaseBuild, buildLimit()).Run(ctx, tasks...); err != nil {
+		if err := p.group(report.PhaseBuild, buildLimit()).Run(ctx, append(tasks, node...)...); err != nil {
 			return err
 		}
+		node = nil
 		for _, plan := range some {
 			refs = append(refs, plan.Ref)
 		}

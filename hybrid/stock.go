@@ -62,7 +62,7 @@ func (o Options) current(ctx context.Context, e *engine.Engine, suites []Suite, 
 			continue
 		}
 		bases := &offline.Images{}
-		_, err := offline.Tasks(ctx, o.offline(e, source, ""), bases)
+		_, _, err := offline.Tasks(ctx, o.offline(e, source, ""), bases)
 		if errors.Is(err, fs.ErrNotExist) && o.ImageSource != string(offline.Local) {
 			continue // The repository has none of what makes stand-ins.
 		}

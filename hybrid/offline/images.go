@@ -69,23 +69,25 @@ type Images struct {
 // Tasks plans how the images get into the engine and fills result with their
 // references. In registry mode there is one task per image, which pulls it if it
 // is absent; else one per stand-in and program, those that exist ending as
-// cached. Planning takes well under 0.3 s.
-func Tasks(ctx context.Context, o Options, result *Images) ([]task.Task, error) {
+// cached. Planning takes well under 0.3 s. The tasks in last give the node image, which
+// no build needs; they begin when the others have ended.
+func Tasks(ctx context.Context, o Options, result *Images) (first, last []task.Task, err error) {
 	result.Source = o.Source
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
 	switch o.Source {
 	case Registry:
-		return pulls(o, result), nil
+		first, last = pulls(o, result)
+		return first, last, nil
 	case Local:
 	default:
-		return nil, fmt.Errorf("base images come from a registry or are local, not %q", o.Source)
+		return nil, nil, fmt.Errorf("base images come from a registry or are local, not %q", o.Source)
 	}
 	if o.Work == "" {
 		work, err := workFolder()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		o.Work = work
 	}
@@ -93,9 +95,9 @@ func Tasks(ctx context.Context, o Options, result *Images) ([]task.Task, error) 
 	if err != nil {
 		err = fmt.Errorf("plan the local base images: %w", err)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fault.With(err, "IMAGE_SOURCE=registry where a registry can be reached; else copy docker/base and docker/node of Hybrid into the repository")
+			return nil, nil, fault.With(err, "IMAGE_SOURCE=registry where a registry can be reached; else copy docker/base and docker/node of Hybrid into the repository")
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	return m.plan(ctx, result)
 }
@@ -127,7 +129,7 @@ func rootImage(mark string) string { return repository + "base/node-root:" + mar
 func scratchFolder(work, mark string) string { return filepath.Join(work, "scratch-"+mark) }
 
 // plan asks the engine once for all references.
-func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {
+func (m *maker) plan(ctx context.Context, result *Images) (first, last []task.Task, err error) {
 	all := []standIn{m.debian, m.ubi, m.goToolset, m.postgresql, m.redis, m.system, m.node}
 	for _, f := range m.foreign {
 		all = append(all, f.debian, f.ubi)
@@ -140,7 +142,7 @@ func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {
 	// An engine that holds none of them makes its client fail; anything else that
 	// is wrong with the engine shows at the first build.
 	if failed := (*command.Error)(nil); err != nil && !errors.As(err, &failed) {
-		return nil, err
+		return nil, nil, err
 	}
 	for ref := range present {
 		m.present[ref] = true
@@ -157,23 +159,15 @@ func (m *maker) plan(ctx context.Context, result *Images) ([]task.Task, error) {
 		result.Below = append(result.Below, f.debian.ref)
 	}
 	if m.NoNode {
-		return m.bases(), nil
+		return m.bases(), nil, nil
 	}
 	result.Node = m.node.ref
 	result.StandIns = append(result.StandIns, m.node.ref)
 	result.Below = append(result.Below, m.system.ref)
-	return m.tasks(), nil
-}
-
-// tasks gives every step; the compile comes first, since it takes longest.
-func (m *maker) tasks() []task.Task {
-	return append(append([]task.Task{m.compileTask()}, m.bases()...),
-		m.buildTask("node.system", m.system, "base.debian"),
-		task.Task{
-			Name:  "node.image",
-			Needs: []string{"node.programs", "node.system"},
-			Run:   m.unless(!m.present[m.node.ref], m.node, m.makeNode),
-		})
+	// The compile comes first, since it takes longest.
+	first = append(append([]task.Task{m.compileTask()}, m.bases()...), m.buildTask("node.system", m.system, "base.debian"))
+	last = []task.Task{{Name: "node.image", Run: m.unless(!m.present[m.node.ref], m.node, m.makeNode)}}
+	return first, last, nil
 }
 
 // bases gives the steps to the base images of the Dockerfiles.

@@ -153,12 +153,15 @@ func TestPresentImagesAreCached(t *testing.T) {
 	}
 	r.Replies = map[string]command.Reply{"docker image inspect": {Stdout: answer + "]"}}
 	var images Images
-	tasks, err := m.plan(t.Context(), &images)
+	tasks, last, err := m.plan(t.Context(), &images)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(last) != 1 || last[0].Name != "node.image" {
+		t.Errorf("last are %+v", last)
+	}
 	seen := &outcomes{ended: map[string]task.Outcome{}}
-	if err := (task.Group{Phase: "images", Limit: 1, Observer: seen}).Run(t.Context(), tasks...); err != nil {
+	if err := (task.Group{Phase: "images", Limit: 1, Observer: seen}).Run(t.Context(), append(tasks, last...)...); err != nil {
 		t.Fatal(err)
 	}
 	for name, outcome := range seen.ended {
@@ -200,12 +203,15 @@ func TestPulls(t *testing.T) {
 	}}
 	r.Replies["docker image inspect --format '{{.Id}}' "+Redis] = command.Reply{Stdout: "sha256:aa\n"}
 	var images Images
-	tasks, err := Tasks(t.Context(), Options{Source: Registry, Engine: &engine.Engine{CLI: "docker", Runner: r}}, &images)
+	tasks, last, err := Tasks(t.Context(), Options{Source: Registry, Engine: &engine.Engine{CLI: "docker", Runner: r}}, &images)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(last) != 1 || last[0].Name != "pull.node" {
+		t.Errorf("last are %+v", last)
+	}
 	seen := &outcomes{ended: map[string]task.Outcome{}}
-	if err := (task.Group{Phase: "images", Limit: 1, Observer: seen}).Run(t.Context(), tasks...); err != nil {
+	if err := (task.Group{Phase: "images", Limit: 1, Observer: seen}).Run(t.Context(), append(tasks, last...)...); err != nil {
 		t.Fatal(err)
 	}
 	var pulled []string

@@ -53,28 +53,28 @@ func pinned() []pin {
 // DefaultPullTimeout bounds the pull of one image: a gigabyte at 1 MB/s.
 const DefaultPullTimeout = 20 * time.Minute
 
-// pulls gives one task per pinned image, which pulls it if it is absent.
-func pulls(o Options, result *Images) []task.Task {
+// pulls gives one task per pinned image, which pulls it if it is absent; that of the node
+// image is the last.
+func pulls(o Options, result *Images) (first, last []task.Task) {
 	result.BuildArgs, result.Foreign = map[string]string{}, map[string]string{}
 	for _, platform := range o.Foreign {
 		// Its digest is that of an index: the builder fetches what it needs of it.
 		result.Foreign[platform] = UBIMinimal
 	}
-	var tasks []task.Task
 	for _, p := range pinned() {
+		t := task.Task{Name: "pull." + p.name, Run: func(ctx context.Context, h *task.Handle) error {
+			return pull(ctx, o, p.ref, h)
+		}}
 		switch {
 		case p.arg != "":
 			result.BuildArgs[p.arg] = p.ref
-		case o.NoNode:
-			continue
-		default:
+			first = append(first, t)
+		case !o.NoNode:
 			result.Node = p.ref
+			last = append(last, t)
 		}
-		tasks = append(tasks, task.Task{Name: "pull." + p.name, Run: func(ctx context.Context, h *task.Handle) error {
-			return pull(ctx, o, p.ref, h)
-		}})
 	}
-	return tasks
+	return first, last
 }
 
 func pull(ctx context.Context, o Options, ref string, h *task.Handle) error {
