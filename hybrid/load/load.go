@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -56,8 +57,11 @@ func Tasks(o Options) []task.Task {
 type loader struct {
 	Options
 	images map[string]engine.Image
-	// proven says that every node has shown already that it holds what is wanted.
-	proven bool
+	// held is what the nodes told last, in their order: by reference, the digest of the
+	// configuration.
+	held []map[string]string
+	// sent says that a node lacked something.
+	sent bool
 }
 
 // send checks the policy, finds out which node lacks what and streams it.
@@ -67,20 +71,16 @@ func (l *loader) send(ctx context.Context, h *task.Handle) error {
 		return err
 	}
 	l.images = images
-	missing, nodes, err := l.missing(ctx)
-	if err != nil {
+	if err := l.askAll(ctx); err != nil {
 		return err
 	}
+	missing, nodes := l.missing()
 	if len(missing) == 0 {
-		l.proven = true
 		h.Cached("%d images on %d nodes", len(l.Refs), len(l.Nodes))
 		return nil
 	}
-	known, err := l.known(ctx, missing, nodes)
-	if err != nil {
-		return err
-	}
-	sent, left, err := l.stream(ctx, h, missing, nodes, known)
+	l.sent = true
+	sent, left, err := l.stream(ctx, h, missing, nodes)
 	if err != nil {
 		return err
 	}
@@ -90,11 +90,12 @@ func (l *loader) send(ctx context.Context, h *task.Handle) error {
 
 // known maps the paths of the layers of refs that every one of the nodes has unpacked
 // to their digests.
-func (l *loader) known(ctx context.Context, refs, nodes []string) (map[string]digest.Digest, error) {
+func (l *loader) known(ctx context.Context, refs []string, nodes []int) (map[string]digest.Digest, error) {
 	have := make([]map[digest.Digest]bool, len(nodes))
 	g, gctx := errgroup.WithContext(ctx)
-	for i, node := range nodes {
+	for i, n := range nodes {
 		g.Go(func() error {
+			node := l.Nodes[n]
 			list, err := l.Engine.Run(gctx, nil, "exec", node, "ctr", "--namespace", namespace, "snapshots", "--snapshotter", snapshotter, "list")
 			if err != nil {
 				return fmt.Errorf("list the snapshots of node %s: %w", node, err)
@@ -140,23 +141,13 @@ func Policy(ctx context.Context, e *engine.Engine, now time.Time, refs ...string
 	return images, fault.With(errors.Join(errs...), "mage build")
 }
 
-// missing lists the references that at least one node lacks, and those nodes.
-func (l *loader) missing(ctx context.Context) (refs, nodes []string, err error) {
-	held := make([]map[string]string, len(l.Nodes))
-	g, gctx := errgroup.WithContext(ctx)
-	for i, node := range l.Nodes {
-		g.Go(func() (err error) {
-			held[i], err = l.holds(gctx, node)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, nil, err
-	}
-	for i, node := range l.Nodes {
+// missing lists the references that at least one node lacks, and the places of those
+// nodes.
+func (l *loader) missing() (refs []string, nodes []int) {
+	for n := range l.Nodes {
 		lacks := false
 		for _, ref := range l.Refs {
-			if held[i][ref] != l.images[ref].ID {
+			if l.held[n][ref] != l.images[ref].ID {
 				lacks = true
 				if !slices.Contains(refs, ref) {
 					refs = append(refs, ref)
@@ -164,51 +155,58 @@ func (l *loader) missing(ctx context.Context) (refs, nodes []string, err error) 
 			}
 		}
 		if lacks {
-			nodes = append(nodes, node)
+			nodes = append(nodes, n)
 		}
 	}
 	sort.Strings(refs)
-	return refs, nodes, nil
+	return refs, nodes
 }
 
-// ask lists the images of a node with one call, however many there are. A node that
-// still unpacks the images that it starts with is waited for. The crictl of the node
-// image that is made locally knows one form only, which is not JSON.
-const ask = `if [ -e /kind/preloaded-files.tar ]; then systemctl start preloaded.service || exit; fi
-crictl images --output json 2>/dev/null || crictl images`
+// tell has a node list its images, however many there are. ask waits for a node that
+// still unpacks the images that it starts with. take unpacks an archive from standard
+// input first: one more call of the engine would take longer than the answer.
+const (
+	tell = `crictl images --output json`
+	ask  = `if [ -e /kind/preloaded-files.tar ]; then systemctl start preloaded.service || exit; fi; ` + tell
+	take = `ctr --namespace ` + namespace + ` images import --local --all-platforms --snapshotter ` + snapshotter + ` - >&2 && ` + tell
+)
 
-// holds maps the references that a node has to the digests of their configurations,
-// which are the engine's image ids.
-func (l *loader) holds(ctx context.Context, node string) (map[string]string, error) {
-	out, err := l.Engine.Run(ctx, nil, "exec", node, "/bin/sh", "-c", ask)
-	if err != nil {
-		return nil, fmt.Errorf("ask node %s for its images: %w", node, err)
+// askAll asks every node for its images.
+func (l *loader) askAll(ctx context.Context) error {
+	l.held = make([]map[string]string, len(l.Nodes))
+	g, gctx := errgroup.WithContext(ctx)
+	for n, node := range l.Nodes {
+		g.Go(func() error {
+			out, err := l.Engine.Run(gctx, nil, "exec", node, "/bin/sh", "-c", ask)
+			if err != nil {
+				return fmt.Errorf("ask node %s for its images: %w", node, err)
+			}
+			return l.told(n, out)
+		})
 	}
-	held, err := listed(out)
-	if err != nil {
-		return nil, fmt.Errorf("read what node %s tells about its images: %w", node, err)
+	return g.Wait()
+}
+
+// told keeps what the node at place n answers.
+func (l *loader) told(n int, out []byte) (err error) {
+	if l.held[n], err = listed(out); err != nil {
+		return fmt.Errorf("read what node %s tells about its images: %w", l.Nodes[n], err)
 	}
-	return held, nil
+	return nil
 }
 
 // stream saves the images once and feeds every node at the same time, without the
-// layers that are known; it returns the bytes that each node got, and those of the
-// layers left out.
-func (l *loader) stream(ctx context.Context, log io.Writer, refs, nodes []string, known map[string]digest.Digest) (sent, left int64, err error) {
+// layers that all of them have; it returns the bytes that each node got, and those of
+// the layers left out. The nodes tell what they have while the engine still saves.
+func (l *loader) stream(ctx context.Context, log io.Writer, refs []string, nodes []int) (sent, left int64, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	writers := make([]io.Writer, len(nodes))
 	pipes := make([]*io.PipeWriter, len(nodes))
-	for i, node := range nodes {
+	for i, n := range nodes {
 		r, w := io.Pipe()
 		writers[i], pipes[i] = w, w
 		g.Go(func() error {
-			c := l.Engine.Command(log, "exec", "--interactive", node, "ctr", "--namespace", namespace,
-				"images", "import", "--all-platforms", "--digests", "--snapshotter", snapshotter, "-")
-			c.Stdin = r
-			_, err := l.Engine.Runner.Run(gctx, c)
-			if err != nil {
-				err = fmt.Errorf("import on node %s: %w", node, err)
-			}
+			err := l.feed(gctx, log, n, r)
 			// Whoever still writes must not wait for a reader that is gone.
 			_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe))
 			return err
@@ -217,8 +215,10 @@ func (l *loader) stream(ctx context.Context, log io.Writer, refs, nodes []string
 	saved, save := io.Pipe()
 	counter := &countingWriter{w: io.MultiWriter(writers...)}
 	g.Go(func() error {
-		var err error
-		left, err = convert(saved, counter, refs, known)
+		known, err := l.known(gctx, refs, nodes)
+		if err == nil {
+			left, err = convert(saved, counter, refs, known)
+		}
 		_ = saved.CloseWithError(errors.Join(err, io.ErrClosedPipe))
 		for _, p := range pipes {
 			p.CloseWithError(err)
@@ -232,6 +232,17 @@ func (l *loader) stream(ctx context.Context, log io.Writer, refs, nodes []string
 	})
 	err = g.Wait()
 	return counter.n, left, err
+}
+
+// feed has the node at place n import an archive, and tell what it holds then.
+func (l *loader) feed(ctx context.Context, log io.Writer, n int, archive io.Reader) error {
+	var out bytes.Buffer
+	c := l.Engine.Command(log, "exec", "--interactive", l.Nodes[n], "/bin/sh", "-c", take)
+	c.Stdin, c.Stdout = archive, &out
+	if _, err := l.Engine.Runner.Run(ctx, c); err != nil {
+		return fmt.Errorf("import on node %s: %w", l.Nodes[n], err)
+	}
+	return l.told(n, out.Bytes())
 }
 
 // Save writes the engine's archive of images to out.
@@ -251,36 +262,43 @@ func Save(ctx context.Context, e *engine.Engine, refs []string, out, log io.Writ
 // verify has every node show that it holds each reference with the digest that
 // the engine has.
 func (l *loader) verify(ctx context.Context, h *task.Handle) error {
-	if l.proven {
+	if !l.sent {
 		h.Cached("%d digests on %d nodes", len(l.Refs), len(l.Nodes))
 		return nil
 	}
-	missing, nodes, err := l.settled(ctx)
-	if err != nil {
+	if err := l.settle(ctx); err != nil {
 		return err
 	}
-	if len(missing) > 0 {
-		return fault.With(fmt.Errorf("after loading, nodes %v still lack %v", nodes, missing), "mage down load")
+	if missing, nodes := l.missing(); len(missing) > 0 {
+		var names []string
+		for _, n := range nodes {
+			names = append(names, l.Nodes[n])
+		}
+		return fault.With(fmt.Errorf("after loading, nodes %v still lack %v", names, missing), "mage down load")
 	}
 	h.Detail("%d digests on %d nodes", len(l.Refs), len(l.Nodes))
 	return nil
 }
 
-// settled is what is missing for good. What kubelet knows of images follows what was
-// imported by an event of containerd, which takes a moment and can be watched by nobody.
-func (l *loader) settled(ctx context.Context) (refs, nodes []string, err error) {
+// settle asks the nodes again until nothing is missing, or for good. What kubelet knows
+// of images follows what was imported by an event of containerd, which takes a moment
+// and can be watched by nobody.
+func (l *loader) settle(ctx context.Context) error {
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
 	for late := time.After(settleTimeout); ; {
-		if refs, nodes, err = l.missing(ctx); err != nil || len(refs) == 0 {
-			return refs, nodes, err
+		if missing, _ := l.missing(); len(missing) == 0 {
+			return nil
 		}
 		select {
 		case <-late:
-			return refs, nodes, nil
+			return nil
 		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		case <-tick.C:
+		}
+		if err := l.askAll(ctx); err != nil {
+			return err
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,8 +21,8 @@ const (
 	callTimeout = 10 * time.Second
 )
 
-// crictl is what kind and people need of crictl: "inspecti IMAGE" in the form
-// that kind parses, and "images".
+// crictl is what kind, people and the load phase need of crictl: "inspecti IMAGE" in
+// the form that kind parses, "images", and the same as JSON.
 func crictl(out io.Writer, args []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
@@ -34,10 +35,12 @@ func crictl(out io.Writer, args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "inspecti":
 		return inspect(ctx, out, images, args[1])
-	case len(args) == 1 && args[0] == "images":
+	case slices.Equal(args, []string{"images"}):
 		return list(ctx, out, images)
+	case slices.Equal(args, []string{"images", "--output", "json"}):
+		return listJSON(ctx, out, images)
 	}
-	return errors.New("usage: crictl inspecti IMAGE | crictl images")
+	return errors.New("usage: crictl inspecti IMAGE | crictl images [--output json]")
 }
 
 func inspect(ctx context.Context, out io.Writer, images cri.ImageServiceClient, ref string) error {
@@ -64,4 +67,17 @@ func list(ctx context.Context, out io.Writer, images cri.ImageServiceClient) err
 		fmt.Fprintln(out, image.Id, image.Size, image.RepoTags)
 	}
 	return nil
+}
+
+func listJSON(ctx context.Context, out io.Writer, images cri.ImageServiceClient) error {
+	answer, err := images.ListImages(ctx, &cri.ListImagesRequest{})
+	if err != nil {
+		return err
+	}
+	encoded, err := protojson.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(encoded, '\n'))
+	return err
 }
