@@ -57,8 +57,9 @@ func Tasks(o Options) []task.Task {
 type loader struct {
 	Options
 	images map[string]engine.Image
-	// held is what the nodes told last, in their order.
-	held []holding
+	// held is what the nodes told last, in their order: by reference, the digest of the
+	// configuration.
+	held []map[string]string
 	// sent says that a node lacked something.
 	sent bool
 }
@@ -79,11 +80,7 @@ func (l *loader) send(ctx context.Context, h *task.Handle) error {
 		return nil
 	}
 	l.sent = true
-	known, err := l.known(missing, nodes)
-	if err != nil {
-		return err
-	}
-	sent, left, err := l.stream(ctx, h, missing, nodes, known)
+	sent, left, err := l.stream(ctx, h, missing, nodes)
 	if err != nil {
 		return err
 	}
@@ -93,11 +90,27 @@ func (l *loader) send(ctx context.Context, h *task.Handle) error {
 
 // known maps the paths of the layers of refs that every one of the nodes has unpacked
 // to their digests.
-func (l *loader) known(refs []string, nodes []int) (map[string]digest.Digest, error) {
+func (l *loader) known(ctx context.Context, refs []string, nodes []int) (map[string]digest.Digest, error) {
+	have := make([]map[digest.Digest]bool, len(nodes))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, n := range nodes {
+		g.Go(func() error {
+			node := l.Nodes[n]
+			list, err := l.Engine.Run(gctx, nil, "exec", node, "ctr", "--namespace", namespace, "snapshots", "--snapshotter", snapshotter, "list")
+			if err != nil {
+				return fmt.Errorf("list the snapshots of node %s: %w", node, err)
+			}
+			have[i] = committed(list)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
 	all := map[string]digest.Digest{}
 	for _, ref := range refs {
 		known, err := paths(l.images[ref], func(chain digest.Digest) bool {
-			return !slices.ContainsFunc(nodes, func(n int) bool { return !l.held[n].chains[chain] })
+			return !slices.ContainsFunc(have, func(h map[digest.Digest]bool) bool { return !h[chain] })
 		})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", ref, err)
@@ -134,7 +147,7 @@ func (l *loader) missing() (refs []string, nodes []int) {
 	for n := range l.Nodes {
 		lacks := false
 		for _, ref := range l.Refs {
-			if l.held[n].images[ref] != l.images[ref].ID {
+			if l.held[n][ref] != l.images[ref].ID {
 				lacks = true
 				if !slices.Contains(refs, ref) {
 					refs = append(refs, ref)
@@ -150,25 +163,23 @@ func (l *loader) missing() (refs []string, nodes []int) {
 }
 
 // tell has a node list its images, however many there are. ask waits for a node that
-// still unpacks the images that it starts with, and has it list what it has unpacked as
-// well. take unpacks an archive from standard input first. One more call of the engine
-// would take longer than any of it.
+// still unpacks the images that it starts with. take unpacks an archive from standard
+// input first: one more call of the engine would take longer than the answer.
 const (
 	tell = `crictl images --output json`
-	ask  = `if [ -e /kind/preloaded-files.tar ]; then systemctl start preloaded.service || exit; fi; ` +
-		tell + ` && ctr --namespace ` + namespace + ` snapshots --snapshotter ` + snapshotter + ` list`
+	ask  = `if [ -e /kind/preloaded-files.tar ]; then systemctl start preloaded.service || exit; fi; ` + tell
 	take = `ctr --namespace ` + namespace + ` images import --local --all-platforms --snapshotter ` + snapshotter + ` - >&2 && ` + tell
 )
 
-// askAll asks every node for what it holds.
+// askAll asks every node for its images.
 func (l *loader) askAll(ctx context.Context) error {
-	l.held = make([]holding, len(l.Nodes))
+	l.held = make([]map[string]string, len(l.Nodes))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, node := range l.Nodes {
 		g.Go(func() error {
 			out, err := l.Engine.Run(gctx, nil, "exec", node, "/bin/sh", "-c", ask)
 			if err != nil {
-				return fmt.Errorf("ask node %s what it holds: %w", node, err)
+				return fmt.Errorf("ask node %s for its images: %w", node, err)
 			}
 			return l.told(n, out)
 		})
@@ -179,15 +190,15 @@ func (l *loader) askAll(ctx context.Context) error {
 // told keeps what the node at place n answers.
 func (l *loader) told(n int, out []byte) (err error) {
 	if l.held[n], err = listed(out); err != nil {
-		return fmt.Errorf("read what node %s tells that it holds: %w", l.Nodes[n], err)
+		return fmt.Errorf("read what node %s tells about its images: %w", l.Nodes[n], err)
 	}
 	return nil
 }
 
 // stream saves the images once and feeds every node at the same time, without the
-// layers that are known; it returns the bytes that each node got, and those of the
-// layers left out.
-func (l *loader) stream(ctx context.Context, log io.Writer, refs []string, nodes []int, known map[string]digest.Digest) (sent, left int64, err error) {
+// layers that all of them have; it returns the bytes that each node got, and those of
+// the layers left out. The nodes tell what they have while the engine still saves.
+func (l *loader) stream(ctx context.Context, log io.Writer, refs []string, nodes []int) (sent, left int64, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	writers := make([]io.Writer, len(nodes))
 	pipes := make([]*io.PipeWriter, len(nodes))
@@ -204,8 +215,10 @@ func (l *loader) stream(ctx context.Context, log io.Writer, refs []string, nodes
 	saved, save := io.Pipe()
 	counter := &countingWriter{w: io.MultiWriter(writers...)}
 	g.Go(func() error {
-		var err error
-		left, err = convert(saved, counter, refs, known)
+		known, err := l.known(gctx, refs, nodes)
+		if err == nil {
+			left, err = convert(saved, counter, refs, known)
+		}
 		_ = saved.CloseWithError(errors.Join(err, io.ErrClosedPipe))
 		for _, p := range pipes {
 			p.CloseWithError(err)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"reflect"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -99,8 +99,8 @@ func TestANodeIsAskedOnceForAllImages(t *testing.T) {
 		want []string
 	}{
 		{"there", 1, []string{"ask"}},
-		{"sent", 2, []string{"ask", "import", "save"}},
-		{"known late", 4, []string{"ask", "import", "save", "ask", "ask"}},
+		{"sent", 2, []string{"ask", "import", "save", "snapshots"}},
+		{"known late", 4, []string{"ask", "import", "save", "snapshots", "ask", "ask"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -126,13 +126,13 @@ func TestANodeIsAskedOnceForAllImages(t *testing.T) {
 				}
 				var got []string
 				for _, call := range r.Calls() {
-					for _, step := range [][2]string{{"ask", "preloaded.service"}, {"import", "images import"}, {"save", "docker save"}} {
+					for _, step := range [][2]string{{"ask", "preloaded.service"}, {"import", "images import"}, {"save", "docker save"}, {"snapshots", "snapshots"}} {
 						if strings.Contains(call, step[1]) {
 							got = append(got, step[0])
 						}
 					}
 				}
-				slices.Sort(got[min(1, len(got)):min(3, len(got))]) // These run at the same time.
+				slices.Sort(got[min(1, len(got)):min(4, len(got))]) // These run at the same time.
 				if !slices.Equal(got, c.want) {
 					t.Errorf("calls %v, want %v", got, c.want)
 				}
@@ -142,17 +142,12 @@ func TestANodeIsAskedOnceForAllImages(t *testing.T) {
 }
 
 func TestListed(t *testing.T) {
-	images := `{"images":[{"id":"sha256:aa","repoTags":["r/a:1"],"size":"7"},{"id":"sha256:bb","repoTags":["r/b:1","r/b:2"]},{"id":"sha256:cc","repoTags":[]}]}`
-	want := holding{images: map[string]string{"r/a:1": "sha256:aa", "r/b:1": "sha256:bb", "r/b:2": "sha256:bb"}, chains: map[digest.Digest]bool{}}
-	for _, snapshots := range []string{"", "KEY PARENT KIND\nsha256:dd  Committed\nextract-1 sha256:dd Active\n"} {
-		if snapshots != "" {
-			want.chains["sha256:dd"] = true
-		}
-		if got, err := listed([]byte(images + "\n" + snapshots)); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%v, %v, want %v", got, err, want)
-		}
+	want := map[string]string{"r/a:1": "sha256:aa", "r/b:1": "sha256:bb", "r/b:2": "sha256:bb"}
+	got, err := listed([]byte(`{"images":[{"id":"sha256:aa","repoTags":["r/a:1"],"size":"7"},{"id":"sha256:bb","repoTags":["r/b:1","r/b:2"]},{"id":"sha256:cc","repoTags":[]}]}`))
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v", got, err)
 	}
-	if _, err := listed([]byte("{")); err == nil || err.Error() != "unexpected EOF" {
+	if _, err := listed([]byte("{")); err == nil || err.Error() != "unexpected end of JSON input" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -170,6 +165,8 @@ func TestOneSaveFeedsEveryNode(t *testing.T) {
 	saved := savedAs(t, "base/layer.tar")
 	r := &command.Recorder{Replies: map[string]command.Reply{
 		"docker image inspect":   {Stdout: inspected("2026-11-23")},
+		"docker exec n1 ctr":     {},
+		"docker exec n2 ctr":     {},
 		"docker exec n1 /bin/sh": {Stdout: none},
 		"docker exec n2 /bin/sh": {Stdout: none},
 		"docker save " + ref:     {Stdout: string(saved)},
@@ -211,12 +208,14 @@ func TestLayersOfTheNodesAreNotSent(t *testing.T) {
 		{"KEY PARENT KIND\n", []string{blobPath(base), "top/layer.tar"}},
 	} {
 		r := &command.Recorder{Replies: map[string]command.Reply{
-			"docker image inspect":           {Stdout: images},
-			call("n1", "/bin/sh", "-c", ask): {Stdout: none + "\n" + snapshots},
-			call("n2", "/bin/sh", "-c", ask): {Stdout: none + "\n" + c.other},
-			"docker save " + ref:             {Stdout: string(savedAs(t, blobPath(base)))},
-			"docker exec --interactive n1":   {Stdout: none},
-			"docker exec --interactive n2":   {Stdout: none},
+			"docker image inspect":   {Stdout: images},
+			"docker exec n1 /bin/sh": {Stdout: none},
+			"docker exec n2 /bin/sh": {Stdout: none},
+			"docker exec n1 ctr --namespace k8s.io snapshots --snapshotter overlayfs list": {Stdout: snapshots},
+			"docker exec n2 ctr --namespace k8s.io snapshots --snapshotter overlayfs list": {Stdout: c.other},
+			"docker save " + ref:           {Stdout: string(savedAs(t, blobPath(base)))},
+			"docker exec --interactive n1": {Stdout: none},
+			"docker exec --interactive n2": {Stdout: none},
 		}}
 		if err := run(t, r); err == nil || !strings.Contains(err.Error(), "still lack") {
 			t.Fatalf("error %v", err)
@@ -243,6 +242,8 @@ func TestOldSecurityUpdatesAreRefused(t *testing.T) {
 func TestAFailedImportEndsTheSave(t *testing.T) {
 	r := &command.Recorder{Replies: map[string]command.Reply{
 		"docker image inspect":         {Stdout: inspected("2026-11-23")},
+		"docker exec n1 ctr":           {},
+		"docker exec n2 ctr":           {},
 		"docker exec n1 /bin/sh":       {Stdout: none},
 		"docker exec n2 /bin/sh":       {Stdout: none},
 		"docker save " + ref:           {Stdout: string(savedAs(t, "base/layer.tar"))},
