@@ -76,7 +76,7 @@ func legacyID(chain digest.Digest, parent string) (string, error) {
 // committed reads the snapshots that ctr lists: those that an image's layers add up to.
 func committed(list []byte) map[digest.Digest]bool {
 	found := map[digest.Digest]bool{}
-	for _, line := range lines(list) {
+	for line := range strings.Lines(string(list)) {
 		fields := strings.Fields(line)
 		if len(fields) > 1 && fields[len(fields)-1] == "Committed" {
 			found[digest.Digest(fields[0])] = true

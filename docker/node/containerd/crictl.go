@@ -36,9 +36,9 @@ func crictl(out io.Writer, args []string) error {
 	case len(args) == 2 && args[0] == "inspecti":
 		return inspect(ctx, out, images, args[1])
 	case slices.Equal(args, []string{"images"}):
-		return list(ctx, out, images)
+		return list(ctx, out, images, false)
 	case slices.Equal(args, []string{"images", "--output", "json"}):
-		return listJSON(ctx, out, images)
+		return list(ctx, out, images, true)
 	}
 	return errors.New("usage: crictl inspecti IMAGE | crictl images [--output json]")
 }
@@ -58,26 +58,21 @@ func inspect(ctx context.Context, out io.Writer, images cri.ImageServiceClient, 
 	return json.NewEncoder(out).Encode(map[string]json.RawMessage{"status": status})
 }
 
-func list(ctx context.Context, out io.Writer, images cri.ImageServiceClient) error {
+func list(ctx context.Context, out io.Writer, images cri.ImageServiceClient, asJSON bool) error {
 	answer, err := images.ListImages(ctx, &cri.ListImagesRequest{})
 	if err != nil {
+		return err
+	}
+	if asJSON {
+		encoded, err := protojson.Marshal(answer)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "%s\n", encoded)
 		return err
 	}
 	for _, image := range answer.Images {
 		fmt.Fprintln(out, image.Id, image.Size, image.RepoTags)
 	}
 	return nil
-}
-
-func listJSON(ctx context.Context, out io.Writer, images cri.ImageServiceClient) error {
-	answer, err := images.ListImages(ctx, &cri.ListImagesRequest{})
-	if err != nil {
-		return err
-	}
-	encoded, err := protojson.Marshal(answer)
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(append(encoded, '\n'))
-	return err
 }
