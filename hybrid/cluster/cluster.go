@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -211,16 +212,16 @@ func (c *Cluster) fresh(ctx context.Context, out io.Writer) error {
 }
 
 func (c *Cluster) freshWatched(ctx context.Context, out io.Writer) error {
-	creating, cancel := context.WithTimeoutCause(ctx, createTimeout, fmt.Errorf("kind did not finish within %s", createTimeout))
+	creating, cancel := context.WithTimeoutCause(ctx, createTimeout, fmt.Errorf("it did not start within %s", createTimeout))
 	defer cancel()
-	if err := c.create(creating, out); err != nil {
+	if err := c.makeNodes(creating, out); err != nil {
 		return fault.With(fmt.Errorf("create cluster %s: %w", c.Name(), err), "mage doctor")
 	}
 	if err := c.recordNodes(ctx); err != nil {
 		return err
 	}
-	if err := c.connect(); err != nil {
-		return err
+	if err := c.start(creating, out); err != nil {
+		return fault.With(fmt.Errorf("create cluster %s: %w", c.Name(), err), "mage doctor")
 	}
 	if err := c.prove(ctx, out); err != nil {
 		return fault.With(fmt.Errorf("cluster %s does not work: %w", c.Name(), err), "mage doctor")
@@ -266,13 +267,24 @@ func (c *Cluster) refuseForeign(ctx context.Context) error {
 }
 
 func (c *Cluster) connect() error {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	config, err := clientcmd.LoadFromFile(c.Kubeconfig)
+	if err == nil {
+		c.REST, err = restConfig(config)
+	}
 	if err != nil {
 		return fmt.Errorf("read the cluster's kubeconfig: %w", err)
 	}
-	config.QPS, config.Burst = 200, 400
-	c.REST = config
 	return nil
+}
+
+// restConfig is how clients reach what the kubeconfig's current context names.
+func restConfig(kubeconfig *clientcmdapi.Config) (*rest.Config, error) {
+	config, err := clientcmd.NewDefaultClientConfig(*kubeconfig, nil).ClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 200, 400
+	return config, nil
 }
 
 // Name is the cluster's exact name.

@@ -1,4 +1,5 @@
-// Package cluster owns Kind clusters: creating them through kind's library,
+// Package cluster owns Kind clusters: making their nodes through kind's library,
+// starting Kubernetes on them,
 // proving that they work (node Ready, DNS, a ClusterIP and a NodePort, not only
 // the Ready condition), recording who owns them and until when, watching their
 // nodes and deleting exactly the containers that were made for them. It also owns

@@ -68,15 +68,36 @@ const cgroupV1Patch = `kind: KubeletConfiguration
 failCgroupV1: false
 `
 
+// Node images have all that preflight would look for, and kind leaves it out. The last of
+// these phases restarts the kubelet, so that it renews its certificate from the first on:
+// it is valid for a year, and starting pods waited for it.
+const phasesPatch = `kind: InitConfiguration
+skipPhases:
+- preflight
+- kubelet-finalize
+`
+
+// Pods may run on the control plane when there is no other node.
+const onlyNodePatch = `kind: InitConfiguration
+nodeRegistration:
+  taints: []
+`
+
+// podSubnet is where pods get their addresses from; kind's own choice.
+const podSubnet = "10.244.0.0/16"
+
 // kindConfig turns our configuration into kind's.
 func kindConfig(c Config, cgroupV2 bool) *v1alpha4.Cluster {
 	out := &v1alpha4.Cluster{
 		Name:                 c.Name,
-		KubeadmConfigPatches: []string{kubeadmPatch},
-		Networking:           v1alpha4.Networking{KubeProxyMode: v1alpha4.IPTablesProxyMode, APIServerPort: c.APIServer},
+		KubeadmConfigPatches: []string{kubeadmPatch, phasesPatch},
+		Networking:           v1alpha4.Networking{KubeProxyMode: v1alpha4.IPTablesProxyMode, PodSubnet: podSubnet, APIServerPort: c.APIServer},
 	}
 	if !cgroupV2 {
 		out.KubeadmConfigPatches = append(out.KubeadmConfigPatches, cgroupV1Patch)
+	}
+	if c.Workers == 0 {
+		out.KubeadmConfigPatches = append(out.KubeadmConfigPatches, onlyNodePatch)
 	}
 	for i := range 1 + c.Workers {
 		node := v1alpha4.Node{Role: v1alpha4.WorkerRole, Image: c.NodeImage}
@@ -119,18 +140,15 @@ func runKind(ctx context.Context, ended chan<- struct{}, call func() error) erro
 	}
 }
 
-// create makes the nodes and starts Kubernetes on them.
-func (c *Cluster) create(ctx context.Context, out io.Writer) error {
+// makeNodes makes the nodes and writes each a kubeadm configuration.
+func (c *Cluster) makeNodes(ctx context.Context, out io.Writer) error {
 	p := provider(c.engine.Kind, out)
 	c.creating = make(chan struct{})
 	return withOutput(runKind(ctx, c.creating, func() error {
 		return p.Create(c.record.Config.Name,
 			kind.CreateWithV1Alpha4Config(kindConfig(c.record.Config, cgroupV2())),
 			kind.CreateWithRetain(true),
-			kind.CreateWithWaitForReady(0),
-			kind.CreateWithKubeconfigPath(c.Kubeconfig),
-			kind.CreateWithDisplayUsage(false),
-			kind.CreateWithDisplaySalutation(false),
+			kind.CreateWithStopBeforeSettingUpKubernetes(true),
 		)
 	}), out)
 }

@@ -8,9 +8,9 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,14 +55,12 @@ type step struct {
 // Ready with dead service rules, so Ready alone proves nothing.
 func (c *Cluster) prove(ctx context.Context, out io.Writer) error {
 	return c.take(ctx, out,
-		step{"CoreDNS held back", patchDNS(dnsHold)},
-		step{"nodes Ready", c.nodesReady},
 		step{"service rules on the nodes", c.reach(apiAnswers())},
-		step{"CoreDNS let go", patchDNS(dnsRelease)},
+		step{"CoreDNS let go", c.releaseDNS},
+		step{"nodes Ready", c.nodesReady},
 		step{"default service account", serviceAccount},
 		step{"CoreDNS ready", dnsReady},
-		step{"DNS and a NodePort from the host", c.nodePort},
-		step{"the DNS ClusterIP from the nodes", c.reach(dnsAnswers())},
+		step{"DNS by a NodePort from the host and by the ClusterIP from the nodes", c.dnsReached},
 	)
 }
 
@@ -97,12 +95,23 @@ func (c *Cluster) take(ctx context.Context, out io.Writer, steps ...step) error 
 	return nil
 }
 
-func patchDNS(patch string) func(context.Context, kubernetes.Interface) error {
-	return func(ctx context.Context, client kubernetes.Interface) error {
-		_, err := client.AppsV1().Deployments(dnsNamespace).Patch(ctx, dnsName, types.StrategicMergePatchType,
-			[]byte(patch), metav1.PatchOptions{FieldManager: "hybrid"})
-		return err
+// holdDNS holds CoreDNS back as soon as kubeadm has made it.
+func holdDNS(ctx context.Context, client kubernetes.Interface) error {
+	lw := cache.NewListWatchFromClient(client.AppsV1().RESTClient(), "deployments", dnsNamespace, fields.OneTermEqualSelector("metadata.name", dnsName))
+	err := until(ctx, lw, &appsv1.Deployment{}, func(watch.Event) (bool, error) { return true, nil })
+	if err == nil {
+		err = patchDNS(ctx, client, dnsHold)
 	}
+	if err != nil {
+		return fmt.Errorf("hold CoreDNS back: %w", err)
+	}
+	return nil
+}
+
+func patchDNS(ctx context.Context, client kubernetes.Interface, patch string) error {
+	_, err := client.AppsV1().Deployments(dnsNamespace).Patch(ctx, dnsName, types.StrategicMergePatchType,
+		[]byte(patch), metav1.PatchOptions{FieldManager: "hybrid"})
+	return err
 }
 
 // until watches the objects that lw lists until done holds for one of them.
@@ -158,17 +167,17 @@ func dnsReady(ctx context.Context, client kubernetes.Interface) error {
 	})
 }
 
-// nodePort opens CoreDNS under the first mapped NodePort for a moment and asks
-// it from the host for the API server's name: the answer proves DNS, service
-// rules and the port mapping at once.
-func (c *Cluster) nodePort(ctx context.Context, client kubernetes.Interface) (err error) {
-	if len(c.Ports()) == 0 {
-		return nil
+// proofService opens CoreDNS under the first mapped NodePort for a moment.
+const proofService = "hybrid-proof"
+
+// releaseDNS lets CoreDNS start, and opens it under the first mapped NodePort already:
+// kube-proxy, which waits a second between changes, then makes all its rules at once.
+func (c *Cluster) releaseDNS(ctx context.Context, client kubernetes.Interface) error {
+	if err := patchDNS(ctx, client, dnsRelease); err != nil || len(c.Ports()) == 0 {
+		return err
 	}
-	services := client.CoreV1().Services(dnsNamespace)
-	name := "hybrid-proof"
-	_, err = services.Create(ctx, &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
+	_, err := client.CoreV1().Services(dnsNamespace).Create(ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: proofService},
 		Spec: corev1.ServiceSpec{
 			Type:     corev1.ServiceTypeNodePort,
 			Selector: map[string]string{"k8s-app": "kube-dns"},
@@ -177,10 +186,24 @@ func (c *Cluster) nodePort(ctx context.Context, client kubernetes.Interface) (er
 			}},
 		},
 	}, metav1.CreateOptions{FieldManager: "hybrid"})
-	if err != nil {
-		return err
+	return err
+}
+
+// dnsReached asks CoreDNS on both ways at the same time.
+func (c *Cluster) dnsReached(ctx context.Context, client kubernetes.Interface) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.nodePort(ctx, client) })
+	g.Go(func() error { return c.reach(dnsAnswers())(ctx, client) })
+	return g.Wait()
+}
+
+// nodePort asks CoreDNS under its NodePort from the host for the API server's name: the
+// answer proves DNS, service rules and the port mapping at once. The NodePort is
+// closed then.
+func (c *Cluster) nodePort(ctx context.Context, client kubernetes.Interface) error {
+	if len(c.Ports()) == 0 {
+		return nil
 	}
-	defer func() { err = errors.Join(err, services.Delete(ctx, name, metav1.DeleteOptions{})) }()
 	api, err := client.CoreV1().Services("default").Get(ctx, "kubernetes", metav1.GetOptions{})
 	if err != nil {
 		return err
@@ -189,7 +212,7 @@ func (c *Cluster) nodePort(ctx context.Context, client kubernetes.Interface) (er
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp4", address)
 	}}
-	return retry(ctx, func(ctx context.Context) error {
+	err = retry(ctx, func(ctx context.Context) error {
 		ips, err := resolver.LookupHost(ctx, apiHost)
 		if err != nil {
 			return err
@@ -199,11 +222,24 @@ func (c *Cluster) nodePort(ctx context.Context, client kubernetes.Interface) (er
 		}
 		return nil
 	})
+	if err != nil {
+		return fmt.Errorf("a NodePort from the host: %w", err)
+	}
+	return client.CoreV1().Services(dnsNamespace).Delete(ctx, proofService, metav1.DeleteOptions{})
 }
 
-// ask is run by bash, which every node image has: it sends one plain HTTP
-// request to $0:$1 for path $2 and prints the answer.
-const ask = `exec 3<>"/dev/tcp/$0/$1" && printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3 && cat <&3`
+// ask is run by bash, which every node image has: it sends plain HTTP requests to $0:$1
+// for path $2, until an answer contains $3. Each may take a second, all of them about
+// four: the engine's client cannot end what it has started on a node, and starting it is
+// dear, so that one call asks several times.
+const ask = `for ((i = 0; i < 20; i++)); do
+  answer=$(timeout 1 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "GET %s HTTP/1.0\r\n\r\n" "$2" >&3 && cat <&3' "$0" "$1" "$2" 2>&1)
+  [[ $answer == *"$3"* ]] && exit
+  ((SECONDS < 3)) || break
+  sleep 0.1
+done
+printf 'no or another answer: %s' "${answer:0:80}" >&2
+exit 1`
 
 // answer is one question to a service over its ClusterIP.
 type answer struct {
@@ -237,11 +273,8 @@ func (c *Cluster) reach(a answer) func(context.Context, kubernetes.Interface) er
 		for i := range 1 + c.record.Config.Workers {
 			node := nodeName(c.record.Config.Name, i)
 			err := retry(ctx, func(ctx context.Context) error {
-				out, err := c.engine.Run(ctx, nil, "exec", node, "timeout", "1", "bash", "-c", ask,
-					service.Spec.ClusterIP, strconv.Itoa(a.port), a.path)
-				if err == nil && !strings.Contains(string(out), a.contains) {
-					err = fmt.Errorf("somebody else answers: %.80q", out)
-				}
+				_, err := c.engine.Run(ctx, nil, "exec", node, "bash", "-c", ask,
+					service.Spec.ClusterIP, strconv.Itoa(a.port), a.path, a.contains)
 				return err
 			})
 			if err != nil {
