@@ -82,14 +82,14 @@ func TestKindConfig(t *testing.T) {
 	if !reflect.DeepEqual(got.Nodes, wantNodes) {
 		t.Errorf("nodes\n%+v\nwant\n%+v", got.Nodes, wantNodes)
 	}
-	if got.Networking.KubeProxyMode != v1alpha4.IPTablesProxyMode || got.Networking.APIServerPort != 42000 || len(got.KubeadmConfigPatches) != 3 {
+	if got.Networking.KubeProxyMode != v1alpha4.IPTablesProxyMode || got.Networking.APIServerPort != 42000 || len(got.KubeadmConfigPatches) != 4 {
 		t.Errorf("networking %+v, %d patches", got.Networking, len(got.KubeadmConfigPatches))
 	}
-	if v2 := kindConfig(c, true); len(v2.KubeadmConfigPatches) != 2 {
-		t.Errorf("on cgroup v2 there are %d patches, want 2", len(v2.KubeadmConfigPatches))
+	if v2 := kindConfig(c, true); len(v2.KubeadmConfigPatches) != 3 {
+		t.Errorf("on cgroup v2 there are %d patches, want 3", len(v2.KubeadmConfigPatches))
 	}
 	c.Workers = 0
-	if one := kindConfig(c, true); len(one.KubeadmConfigPatches) != 3 || one.KubeadmConfigPatches[2] != onlyNodePatch {
+	if one := kindConfig(c, true); len(one.KubeadmConfigPatches) != 4 || one.KubeadmConfigPatches[3] != onlyNodePatch {
 		t.Errorf("an only node has the patches %q", one.KubeadmConfigPatches)
 	}
 }

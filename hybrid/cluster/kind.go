@@ -77,6 +77,13 @@ skipPhases:
 - kubelet-finalize
 `
 
+// kube-proxy gathers changes for a second, so that rules come up to a second after a pod is
+// ready. Here nothing changes often enough for that to be worth it.
+const proxyPatch = `kind: KubeProxyConfiguration
+iptables:
+  minSyncPeriod: 100ms
+`
+
 // Pods may run on the control plane when there is no other node.
 const onlyNodePatch = `kind: InitConfiguration
 nodeRegistration:
@@ -90,7 +97,7 @@ const podSubnet = "10.244.0.0/16"
 func kindConfig(c Config, cgroupV2 bool) *v1alpha4.Cluster {
 	out := &v1alpha4.Cluster{
 		Name:                 c.Name,
-		KubeadmConfigPatches: []string{kubeadmPatch, phasesPatch},
+		KubeadmConfigPatches: []string{kubeadmPatch, phasesPatch, proxyPatch},
 		Networking:           v1alpha4.Networking{KubeProxyMode: v1alpha4.IPTablesProxyMode, PodSubnet: podSubnet, APIServerPort: c.APIServer},
 	}
 	if !cgroupV2 {

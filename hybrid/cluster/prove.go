@@ -171,7 +171,7 @@ func dnsReady(ctx context.Context, client kubernetes.Interface) error {
 const proofService = "hybrid-proof"
 
 // releaseDNS lets CoreDNS start, and opens it under the first mapped NodePort already:
-// kube-proxy, which waits a second between changes, then makes all its rules at once.
+// kube-proxy then makes the rules of both services at once.
 func (c *Cluster) releaseDNS(ctx context.Context, client kubernetes.Interface) error {
 	if err := patchDNS(ctx, client, dnsRelease); err != nil || len(c.Ports()) == 0 {
 		return err
@@ -232,11 +232,11 @@ func (c *Cluster) nodePort(ctx context.Context, client kubernetes.Interface) err
 // for path $2, until an answer contains $3. Each may take a second, all of them about
 // four: the engine's client cannot end what it has started on a node, and starting it is
 // dear, so that one call asks several times.
-const ask = `for ((i = 0; i < 20; i++)); do
+const ask = `while :; do
   answer=$(timeout 1 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "GET %s HTTP/1.0\r\n\r\n" "$2" >&3 && cat <&3' "$0" "$1" "$2" 2>&1)
   [[ $answer == *"$3"* ]] && exit
   ((SECONDS < 3)) || break
-  sleep 0.1
+  sleep 0.2
 done
 printf 'no or another answer: %s' "${answer:0:80}" >&2
 exit 1`

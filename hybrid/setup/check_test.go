@@ -44,10 +44,28 @@ func TestCheckNamesEveryFix(t *testing.T) {
 	delete(got, "disk")
 	want := map[string]Level{
 		"engine": OK, "engines": Warning, "cap-sys-resource": Error, "memory": Error, "inotify": Warning,
-		"cgroup": OK, "go": OK, "git": Error,
+		"cgroup": OK, "huge-pages": OK, "go": OK, "git": Error,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("findings %v, want %v", got, want)
+	}
+}
+
+func TestHugePages(t *testing.T) {
+	const fix = "echo always | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"
+	for content, want := range map[string]Finding{
+		"":                         {"huge-pages", OK, "this system has none to choose", ""},
+		"[always] madvise never\n": {"huge-pages", OK, "all memory comes in huge pages", ""},
+		"always [madvise] never\n": {"huge-pages", OK, "madvise; with always, virtual machines may compile half as fast again, until they are restarted", fix},
+	} {
+		files := map[string]string{hugePages: content}
+		if content == "" {
+			files = nil
+		}
+		k := checker{host: fakeHost(t, files)}
+		if got := k.checkHugePages(); got != want {
+			t.Errorf("%q: %+v, want %+v", content, got, want)
+		}
 	}
 }
 
