@@ -93,6 +93,8 @@ func (o Options) offline(e *engine.Engine, source offline.Source, mark string) o
 const compilerGOGC = "400"
 
 // compileSpecs makes a program of each package of specs, in the order in which they run.
+// Go links it anew each time; the tables that are left out are for debuggers, which
+// nobody runs on it.
 func (p *Pipeline) compileSpecs(ctx context.Context, h *task.Handle) ([]string, error) {
 	var binaries []string
 	for i, specs := range append([]string{p.suite.Specs}, p.suite.MoreSpecs...) {
@@ -102,7 +104,7 @@ func (p *Pipeline) compileSpecs(ctx context.Context, h *task.Handle) ([]string, 
 			binary = filepath.Join(p.state, "specs-"+strconv.Itoa(i+1), p.suite.Name+".test")
 		}
 		if _, err := p.o.Runner.Run(ctx, command.Command{
-			Args: []string{"go", "test", "-c", "-o", binary, specs}, Dir: p.o.Root, Env: []string{"GOGC=" + compilerGOGC}, Log: h,
+			Args: []string{"go", "test", "-c", "-ldflags=-s -w", "-o", binary, specs}, Dir: p.o.Root, Env: []string{"GOGC=" + compilerGOGC}, Log: h,
 		}); err != nil {
 			return nil, fault.With(err, "mend the specs, then mage build")
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -26,6 +27,10 @@ const (
 	proveTimeout  = 2 * time.Minute
 	deleteTimeout = time.Minute
 )
+
+// Started begins the line of Ensure's output that says that the API may be used, before
+// anything is proven.
+const Started = "Kubernetes started"
 
 // DefaultTTL is how long a kept cluster is left alone after its last use: until the
 // next morning, but not until the next week.
@@ -217,12 +222,13 @@ func (c *Cluster) freshWatched(ctx context.Context, out io.Writer) error {
 	if err := c.makeNodes(creating, out); err != nil {
 		return fault.With(fmt.Errorf("create cluster %s: %w", c.Name(), err), "mage doctor")
 	}
-	if err := c.recordNodes(ctx); err != nil {
-		return err
-	}
-	if err := c.start(creating, out); err != nil {
+	g, gctx := errgroup.WithContext(creating)
+	g.Go(func() error { return c.recordNodes(gctx) })
+	g.Go(func() error { return c.start(gctx, out) })
+	if err := g.Wait(); err != nil {
 		return fault.With(fmt.Errorf("create cluster %s: %w", c.Name(), err), "mage doctor")
 	}
+	fmt.Fprintf(out, "%s after %.1f s\n", Started, time.Since(c.since).Seconds())
 	if err := c.prove(ctx, out); err != nil {
 		return fault.With(fmt.Errorf("cluster %s does not work: %w", c.Name(), err), "mage doctor")
 	}

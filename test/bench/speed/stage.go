@@ -71,8 +71,8 @@ func run(ctx context.Context, name string, measure func(context.Context, *stage)
 // clusterName is that of a side's cluster in this checkout.
 func (s *stage) clusterName(side string) string { return cluster.Name("bench-"+side, s.root) }
 
-// marker passes on what the cluster phase tells, and remembers when it began to prove
-// the cluster: from then on its API is usable.
+// marker passes on what the cluster phase tells, and remembers when Kubernetes had
+// started: from then on its API is usable.
 type marker struct {
 	out io.Writer
 
@@ -82,7 +82,7 @@ type marker struct {
 
 func (m *marker) Write(p []byte) (int, error) {
 	m.mu.Lock()
-	if m.first.IsZero() && bytes.Contains(p, []byte("proven after")) {
+	if m.first.IsZero() && bytes.Contains(p, []byte(cluster.Started)) {
 		m.first = time.Now()
 	}
 	m.mu.Unlock()

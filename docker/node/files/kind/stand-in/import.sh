@@ -30,10 +30,15 @@ trap - EXIT
 mkdir -p /var/lib/containerd
 cp --archive /store/root/. /var/lib/containerd/
 
+# The only layer stays in the image: what is in /var the engine copies for each node. An
+# overlay file system can read from another one, and the layer deletes nothing.
+layer=$(find /var/lib/containerd -path '*/snapshots/*/fs' -prune)
+mv "$layer" /kind/control-plane
+ln -s /kind/control-plane "$layer"
+
 # The node's own kubelet, kubeadm and kubectl are the same file as the control
 # plane's: stored once, and in memory once.
-program=$(find /var/lib/containerd -path '*/fs/usr/local/bin/kubernetes')
-ln -s "$program" /usr/bin/kubernetes
+ln -s /kind/control-plane/usr/local/bin/kubernetes /usr/bin/kubernetes
 for name in kubeadm kubectl kubelet; do
   ln -s kubernetes "/usr/bin/$name"
 done
