@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,8 +154,12 @@ func (c *creator) create(ctx context.Context, o *unstructured.Unstructured) erro
 		return err
 	}
 	var resource dynamic.ResourceInterface = c.client.Resource(mapping.Resource)
-	if namespace := o.GetNamespace(); namespace != "" {
-		resource = c.client.Resource(mapping.Resource).Namespace(namespace)
+	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+		resource = c.client.Resource(mapping.Resource).Namespace(cmp.Or(o.GetNamespace(), metav1.NamespaceDefault))
+	} else if o.GetNamespace() != "" {
+		// As kind's storage class has one.
+		o = o.DeepCopy()
+		o.SetNamespace("")
 	}
 	_, err = resource.Create(ctx, o, metav1.CreateOptions{FieldManager: "hybrid"})
 	if apierrors.IsAlreadyExists(err) {

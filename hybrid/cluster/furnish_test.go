@@ -1,6 +1,11 @@
 package cluster
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -9,6 +14,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -67,6 +73,63 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+// TestKindsManifests reads the manifests that kind builds into its node images, from the
+// sources of the version that is used.
+func TestKindsManifests(t *testing.T) {
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := map[string][]byte{}
+	for _, name := range []string{"const_cni.go", "const_storage.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(strings.TrimSpace(string(dir)), "pkg", "build", "nodeimage", name), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if constant, ok := n.(*ast.ValueSpec); ok && len(constant.Values) == 1 {
+				text[constant.Names[0].Name] = literal(constant.Values[0])
+			}
+			return true
+		})
+	}
+	objects, err := manifests(text["defaultCNIManifest"], text["defaultStorageManifest"], "a-control-plane:6443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, o := range objects {
+		all, err := o.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[o.GetKind()+" "+o.GetName()] = string(all)
+	}
+	for _, want := range []string{podSubnet, "a-control-plane:6443"} {
+		if !strings.Contains(found["DaemonSet kindnet"], want) {
+			t.Errorf("the pod network is not told %s: %s", want, found["DaemonSet kindnet"])
+		}
+	}
+	if found["StorageClass standard"] == "" {
+		t.Errorf("no storage class among %v", found)
+	}
+}
+
+// literal is the text of a constant; names in it stand for themselves.
+func literal(value ast.Expr) []byte {
+	var text []byte
+	ast.Inspect(value, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			text = append(text, strings.Trim(n.Value, "`\"")...)
+		case *ast.Ident:
+			text = append(text, n.Name...)
+		}
+		return true
+	})
+	return text
+}
+
 func TestManifestsThatAreBroken(t *testing.T) {
 	for text, want := range map[string]string{
 		"# would you kindly template this file {{": "fill in the manifest of the pod network: ",
@@ -100,8 +163,10 @@ func (m *mapping) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.
 
 func TestCreateAll(t *testing.T) {
 	accounts := schema.GroupVersionKind{Version: "v1", Kind: "ServiceAccount"}
+	classes := schema.GroupVersionKind{Group: "storage.k8s.io", Version: "v1", Kind: "StorageClass"}
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(accounts, meta.RESTScopeNamespace)
+	mapper.Add(classes, meta.RESTScopeRoot)
 	m := &mapping{RESTMapper: mapper}
 	account := func(name string) *unstructured.Unstructured {
 		o := &unstructured.Unstructured{}
@@ -129,14 +194,21 @@ func TestCreateAll(t *testing.T) {
 		}
 		return false, nil, nil
 	})
+	// Kind's own has a namespace, which its kind does not have.
+	class := account("class")
+	class.SetGroupVersionKind(classes)
 	c := &creator{client, m}
-	if err := c.createAll(t.Context(), []*unstructured.Unstructured{account("there"), account("early")}); err != nil {
+	if err := c.createAll(t.Context(), []*unstructured.Unstructured{account("there"), account("early"), class}); err != nil {
 		t.Fatal(err)
 	}
 	if want := map[string]int{"there": 1, "early": 2}; !reflect.DeepEqual(tries, want) || m.resets.Load() == 0 {
 		t.Errorf("tries %v, want %v; %d resets", tries, want, m.resets.Load())
 	}
-	err := c.createAll(t.Context(), []*unstructured.Unstructured{account("refused")})
+	made, err := client.Resource(classes.GroupVersion().WithResource("storageclasses")).Get(t.Context(), "class", metav1.GetOptions{})
+	if err != nil || made.GetNamespace() != "" {
+		t.Errorf("storage class %v, %v", made, err)
+	}
+	err = c.createAll(t.Context(), []*unstructured.Unstructured{account("refused")})
 	if want := "create ServiceAccount refused: no"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
