@@ -55,6 +55,9 @@ func (c *Cluster) start(ctx context.Context, out io.Writer) error {
 	if err := init.Wait(); err != nil {
 		return err
 	}
+	if err := c.connect(); err != nil {
+		return err
+	}
 	if c.record.Config.Workers == 0 {
 		return c.balance(ctx)
 	}
@@ -114,20 +117,17 @@ func (c *Cluster) furnish(ctx context.Context) error {
 	if err := clientcmd.WriteToFile(*admin, c.Kubeconfig); err != nil {
 		return fmt.Errorf("write the cluster's kubeconfig: %w", err)
 	}
-	if err := c.connect(); err != nil {
-		return err
-	}
-	config := c.REST
 	// The administrator may do nothing until kubeadm has said so in the cluster; who is in
 	// super-admin.conf, which kubeadm makes since 1.29, needs nobody's leave.
+	user := admin
 	if files[superAdminConf] != nil {
-		super, err := c.kubeconfig(files[superAdminConf])
-		if err != nil {
+		if user, err = c.kubeconfig(files[superAdminConf]); err != nil {
 			return err
 		}
-		if config, err = restConfig(super); err != nil {
-			return err
-		}
+	}
+	config, err := restConfig(user)
+	if err != nil {
+		return err
 	}
 	objects, err := manifests(files[networkManifest], files[storageManifest], nodeName(c.Name(), 0)+":6443")
 	if err != nil {

@@ -135,6 +135,13 @@ func TestFilesThatComeLater(t *testing.T) {
 		string(got.Clusters["kind-a"].CertificateAuthorityData) != "CA" || string(got.AuthInfos["kind-a"].ClientKeyData) != "KEY" {
 		t.Errorf("kubeconfig %+v", got)
 	}
+	// Until Kubernetes has started nobody is to ask for evidence by it.
+	if c.REST != nil {
+		t.Errorf("client configuration %+v before the API server answered", c.REST)
+	}
+	if err := c.connect(); err != nil {
+		t.Fatal(err)
+	}
 	if c.REST == nil || c.REST.Host != "https://127.0.0.1:41000" || c.REST.QPS != 200 {
 		t.Errorf("client configuration %+v", c.REST)
 	}
