@@ -65,7 +65,10 @@ func archiveOf(t *testing.T, files map[string]string) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for name, text := range files {
-		if err := errors.Join(w.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(text))}), second(w.Write([]byte(text)))); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(text))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,8 +77,6 @@ func archiveOf(t *testing.T, files map[string]string) []byte {
 	}
 	return b.Bytes()
 }
-
-func second(_ int, err error) error { return err }
 
 // TestAKubeadmThatFails has the files read while kubeadm still runs, and its error told.
 func TestAKubeadmThatFails(t *testing.T) {
