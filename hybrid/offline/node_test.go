@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -155,5 +156,52 @@ func TestKindSources(t *testing.T) {
 	dir, err := m.kindSources(t.Context())
 	if err != nil || dir != "/mod/kind" || len(r.Calls()) != 1 {
 		t.Errorf("folder %q, error %v, calls %q", dir, err, r.Calls())
+	}
+}
+
+// TestContainerdOnCgroupV1 runs what the node's containerd is preceded by, against the
+// configuration that the node image has, on a machine with either version of cgroups.
+func TestContainerdOnCgroupV1(t *testing.T) {
+	etc := filepath.Join(repo, nodeFolder, "files", "etc")
+	unit, err := os.ReadFile(filepath.Join(etc, "systemd", "system", "containerd.service.d", "cgroup-v1.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile(filepath.Join(etc, "containerd", "config.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := regexp.MustCompile(`(?m)^ExecStartPre=/bin/sh -c '([^']+)'$`).FindSubmatch(unit)
+	if step == nil {
+		t.Fatalf("no shell step in\n%s", unit)
+	}
+	const bySystemd, byKubelet = "SystemdCgroup = true", "SystemdCgroup = false"
+	for v2, want := range map[bool]string{
+		true:  string(config),
+		false: strings.ReplaceAll(string(config), bySystemd, byKubelet),
+	} {
+		dir := t.TempDir()
+		file, controllers := filepath.Join(dir, "config.toml"), filepath.Join(dir, "cgroup.controllers")
+		if err := os.WriteFile(file, config, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if v2 {
+			if err := os.WriteFile(controllers, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		script := strings.NewReplacer("/etc/containerd/config.toml", file, "/sys/fs/cgroup/cgroup.controllers", controllers).Replace(string(step[1]))
+		for range 2 { // A node that is started again has the step again.
+			if out, err := exec.CommandContext(t.Context(), "sh", "-c", script).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v: %s", script, err, out)
+			}
+		}
+		got, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != want || !v2 && strings.Count(want, byKubelet) != 1 {
+			t.Errorf("with cgroup v2 %t containerd has\n%s", v2, got)
+		}
 	}
 }
