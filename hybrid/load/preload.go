@@ -3,7 +3,7 @@ package load
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed" // The script below.
+	_ "embed" // The scripts below.
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -28,8 +28,13 @@ const NodeLabel = "io.hybrid.preloaded-into"
 // preloadKeyLength is how many hexadecimal digits of the SHA-256 make a tag.
 const preloadKeyLength = 16
 
-//go:embed preload.sh
-var preloadScript string
+// The scripts that make the node image, and that a node of it unpacks with.
+var (
+	//go:embed preload.sh
+	preloadScript string
+	//go:embed preloaded.sh
+	preloadedScript string
+)
 
 // PreloadOptions say what a node image is to hold.
 type PreloadOptions struct {
@@ -86,7 +91,7 @@ func (o PreloadOptions) ref(ctx context.Context) (string, error) {
 func (o PreloadOptions) Ref(images map[string]engine.Image) (string, error) {
 	all := append([]string{o.Node}, o.Refs...)
 	h := sha256.New()
-	fmt.Fprintf(h, "script %q\n", preloadScript)
+	fmt.Fprintf(h, "scripts %q %q\n", preloadScript, preloadedScript)
 	slices.Sort(all[1:])
 	for _, ref := range all {
 		img, ok := images[ref]
@@ -122,7 +127,7 @@ func (o PreloadOptions) make(ctx context.Context, log io.Writer, ref string) err
 	})
 	g.Go(func() error {
 		err := o.Engine.Bake(gctx, engine.BakeOptions{
-			From: o.Node, To: ref, Shell: []string{"-c", preloadScript}, Stdin: converted, Purpose: "preload", Log: log,
+			From: o.Node, To: ref, Shell: []string{"-c", preloadScript, "preload", preloadedScript}, Stdin: converted, Purpose: "preload", Log: log,
 			Changes: append(slices.Clone(o.Changes), "LABEL "+NodeLabel+"="+o.Node),
 		})
 		_ = converted.CloseWithError(errors.Join(err, io.ErrClosedPipe))

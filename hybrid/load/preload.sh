@@ -3,8 +3,10 @@
 # volume at /store: overlay file systems do not stack, and the container's own file
 # system is one. For the same reason the image holds what is new in the store as
 # archives, which a node unpacks: what one layer deletes of another cannot be kept as
-# files in an image. containerd starts with what describes the images; their files come
-# while Kubernetes starts, and preloaded.service is active when all are there.
+# files in an image. containerd starts with what describes the images, in which the files
+# of each layer are a link. They come when the API server is about to start, which uses
+# one processor, and preloaded.service is active when all are there. $1 is the script that
+# a node unpacks with.
 set -eu
 mkdir -p /run/preload /store/root
 cp --archive /var/lib/containerd/. /store/root/
@@ -51,34 +53,58 @@ trap - EXIT
 # What an image has in /run podman copies to the file system that kind mounts there, and
 # runc cannot copy a fifo. Making the node image may have left one, too.
 rm -rf /run/preload /run/import
-cd /store/root
-flags="--xattrs --xattrs-include=* --numeric-owner"
-find . -cnewer /store/begin -not -path '*/snapshots/*' -print0 |
-  tar --create $flags --no-recursion --null --files-from - --file /kind/preloaded-names.tar
-find . -cnewer /store/begin -path '*/snapshots/*' -print0 |
-  tar --create $flags --no-recursion --null --files-from - --file /kind/preloaded-files.tar
-
 store=/var/lib/containerd
+files=$store/preloaded
+mkdir /store/files
+for layer in /store/root/*/snapshots/*/fs; do
+  # What the node image had before is older.
+  if [ ! -L "$layer" ] && [ -n "$(find "$layer" -prune -cnewer /store/begin)" ]; then
+    id=$(basename "$(dirname "$layer")")
+    mv "$layer" "/store/files/$id"
+    ln -s "$files/$id" "$layer"
+  fi
+done
+flags="--xattrs --xattrs-include=* --numeric-owner"
+cd /store/root
+find . -cnewer /store/begin -print0 |
+  tar --create $flags --no-recursion --null --files-from - --file /kind/preloaded-names.tar
+tar --create $flags --directory /store/files --file /kind/preloaded-files.tar .
+
+printf '%s' "$1" >/kind/preloaded.sh
 mkdir -p /etc/systemd/system/containerd.service.d
 cat >/etc/systemd/system/containerd.service.d/preloaded.conf <<EOF
 [Unit]
-Wants=preloaded.service
+Wants=preloaded.path
+Requires=preloaded-names.service
+After=preloaded-names.service
+EOF
+cat >/etc/systemd/system/preloaded-names.service <<EOF
+[Unit]
+Description=Unpack what describes the images that the node starts with
 
 [Service]
-ExecStartPre=/bin/sh -c 'test -e $store/preloaded || exec tar --extract $flags --directory $store --file /kind/preloaded-names.tar'
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh /kind/preloaded.sh names
+TimeoutStartSec=5min
+EOF
+cat >/etc/systemd/system/preloaded.path <<EOF
+[Unit]
+Description=Unpack the images that the node starts with when its first container runs
+
+[Path]
+PathExistsGlob=/var/log/containers/*.log
 EOF
 cat >/etc/systemd/system/preloaded.service <<EOF
 [Unit]
 Description=Unpack the images that the node starts with
-ConditionPathExists=!$store/preloaded
+Requires=preloaded-names.service
+After=preloaded-names.service
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
 Nice=10
-ExecStart=/bin/tar --extract $flags --directory $store --file /kind/preloaded-files.tar
-ExecStart=/bin/touch $store/preloaded
-# Else a database that starts later waits for all of it to be written.
-ExecStart=/bin/sync --file-system $store
+ExecStart=/bin/sh /kind/preloaded.sh files
 TimeoutStartSec=5min
 EOF
