@@ -1,11 +1,14 @@
 package hybrid
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -35,6 +38,13 @@ func (p *Pipeline) environment(ctx context.Context) (Environment, error) {
 	for _, port := range p.cluster.Ports() {
 		env.Endpoints[port.Name] = fmt.Sprintf("http://127.0.0.1:%d", port.Host)
 	}
+	if p.routed && len(p.suite.Spare) > 0 {
+		reach, err := p.deployer.Reach(ctx)
+		if err != nil {
+			return env, err
+		}
+		env.Node = reach.Node
+	}
 	return env, nil
 }
 
@@ -51,9 +61,20 @@ func (p *Pipeline) awaitAnswers(ctx context.Context, env Environment) error {
 		if err := await(ctx, client, env.Endpoints[e.Name]+e.Path); err != nil {
 			return fault.With(fmt.Errorf("endpoint %s: %w", e.Name, err), "kubectl --kubeconfig "+env.Kubeconfig+" -n "+env.Namespace+" get pods,endpointslices")
 		}
+		if !p.routed || env.Node == "" {
+			continue
+		}
+		// What specs open of their own is reached like this.
+		own := "http://" + net.JoinHostPort(env.Node, strconv.Itoa(int(e.NodePort))) + e.Path
+		if err := await(ctx, client, own); err != nil {
+			return fault.With(fmt.Errorf("endpoint %s at the node's own address: %w", e.Name, err), "FIXED_PORTS=1 "+p.again()+", which maps all ports")
+		}
 	}
 	return nil
 }
+
+// again is the command that repeats the run.
+func (p *Pipeline) again() string { return cmp.Or(p.o.Again, "mage e2e:"+p.suite.Name) }
 
 func await(ctx context.Context, client *http.Client, url string) error {
 	tick := time.NewTicker(answerEvery)

@@ -29,11 +29,12 @@ type Environment struct {
 	Kept bool `json:"kept"`
 	// Coverage says that the services are instrumented.
 	Coverage bool `json:"coverage"`
-	// Endpoints maps endpoint names to base URLs, on 127.0.0.1 unless Node is set.
+	// Endpoints maps endpoint names to base URLs: on 127.0.0.1 in a cluster of the run's
+	// own.
 	Endpoints map[string]string `json:"endpoints"`
-	// Node is the address at which specs reach NodePorts of their own, in a cluster that
-	// others use too: the number of a port is the cluster's to give. Empty in one of the
-	// run's own, whose spare endpoints have numbers.
+	// Node is the address at which specs reach NodePorts of their own, whose numbers the
+	// cluster gives. Empty where this machine does not reach nodes at their addresses:
+	// there the spare endpoints have numbers, and are among Endpoints.
 	Node string `json:"node,omitempty"`
 	// Suffix ends the names of the suite's ClusterRoles and the like in a cluster that
 	// others use too; empty in one of the run's own.

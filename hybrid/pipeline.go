@@ -42,6 +42,9 @@ type Pipeline struct {
 	usual    report.Usual
 	recorder *report.Recorder
 
+	// routed says that nodes are reached at their own addresses, so that no spare port is
+	// mapped.
+	routed bool
 	// inventory knows the clusters of the checkout; remark says what it cannot know,
 	// empty for nothing.
 	inventory cluster.Inventory
@@ -285,16 +288,23 @@ func (p *Pipeline) reap(ctx context.Context, h *task.Handle) error {
 // checkPorts finds taken ports before anything is built.
 func (p *Pipeline) checkPorts(ctx context.Context, h *task.Handle) error {
 	if !p.o.FixedPorts {
-		h.Detail("chosen free when the cluster is made")
-		return nil
+		var err error
+		p.routed, err = p.engine.Routed(ctx)
+		h.Detail("chosen free when the cluster is made: %d", len(p.ports()))
+		return err
 	}
 	h.Detail("fixed: %d", len(p.ports()))
 	return cluster.CheckPorts(ctx, p.state, p.ports())
 }
 
-// ports are the mappings that the suite's endpoints need.
+// ports are the mappings that the suite's endpoints need. Each takes the engine some 0.1 s
+// to make and remove, so those that are spare are mapped only where a node's own address
+// does not do.
 func (p *Pipeline) ports() []cluster.Port {
-	endpoints := slices.Concat(p.suite.Endpoints, p.suite.Spare)
+	endpoints := p.suite.Endpoints
+	if !p.routed {
+		endpoints = slices.Concat(endpoints, p.suite.Spare)
+	}
 	ports := make([]cluster.Port, len(endpoints))
 	for i, e := range endpoints {
 		ports[i] = cluster.Port{Name: e.Name, Node: e.NodePort}

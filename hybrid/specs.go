@@ -78,7 +78,7 @@ func (p *Pipeline) runSpecs(ctx context.Context, h *task.Handle) error {
 	h.Detail("%d passed, %d failed, %d skipped, %d processes", specs.Passed, specs.Failed, specs.Skipped, procs)
 	if runErr != nil {
 		return fault.With(fmt.Errorf("%w: %s", ErrSpecs, failures(specs)),
-			"FOCUS='<text of the spec>' KEEP_CLUSTER=1 "+cmp.Or(p.o.Again, "mage e2e:"+p.suite.Name))
+			"FOCUS='<text of the spec>' KEEP_CLUSTER=1 "+p.again())
 	}
 	if specs.Passed == 0 {
 		return fault.With(errors.New("no spec ran"), "check FOCUS and LABELS")

@@ -31,7 +31,8 @@ type Suite struct {
 	// Endpoints are the NodePorts the specs reach from the host.
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	// Spare are NodePorts that lead from the host to nothing yet: a spec opens
-	// them for a service of its own, such as one that it is going to disturb.
+	// them for a service of its own, such as one that it is going to disturb. Where
+	// Environment.Node is set they are not needed, and not there.
 	Spare []Endpoint `json:"spare,omitempty"`
 	// Specs is the Ginkgo package, such as "./test/e2e/gateway".
 	Specs string `json:"specs"`

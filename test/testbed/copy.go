@@ -30,8 +30,8 @@ func (b *Bed) Elsewhere(namespace string) *Bed {
 }
 
 // Open lets the host reach a named port of the pods of a workload in the namespace of
-// b: those that are ready, or all. The spare endpoint becomes the endpoint of that name; in
-// a cluster that gives the numbers of ports, it is the one that the cluster gave.
+// b: those that are ready, or all. The spare endpoint becomes the endpoint of that name, or
+// where nodes are reached at their own address, the port that the cluster gives.
 func (b *Bed) Open(ctx context.Context, workload, port, endpoint string, spare hybrid.Endpoint, unready bool) {
 	GinkgoHelper()
 	service := &corev1.Service{
