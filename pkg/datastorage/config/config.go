@@ -176,7 +176,7 @@ func Default() Config {
 			DeadStream:     "audit:dead",
 			ConnectTimeout: time.Second,
 		},
-		Stores: Stores{CheckInterval: time.Second, RetryMin: 100 * time.Millisecond, RetryMax: 2 * time.Second},
+		Stores: Stores{CheckInterval: time.Second, RetryMin: 100 * time.Millisecond, RetryMax: 500 * time.Millisecond},
 		Queue:  Queue{ReplayInterval: time.Second, ReplayBatch: 500},
 	}
 }
