@@ -55,7 +55,11 @@ type Queue struct {
 	// waiting is a hash with the number of queued events by correlation. It is
 	// changed together with the stream only.
 	waiting string
-	up      atomic.Bool
+	// answers is what the last command came to.
+	answers atomic.Int32
+	// adds counts the calls of Add that have ended, and emptyAt is how many there were
+	// before the check that last found the queue empty, or -1.
+	adds, emptyAt atomic.Int64
 	// added holds one token after an event was queued here, to wake the worker.
 	added chan struct{}
 }
@@ -81,16 +85,33 @@ func New(c config.Redis) *Queue {
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
-	return &Queue{
+	q := &Queue{
 		client: client, stream: c.Stream, dead: c.DeadStream, waiting: c.Stream + ":waiting", added: make(chan struct{}, 1),
 	}
+	q.emptyAt.Store(-1)
+	return q
 }
 
 // Close ends all connections.
 func (q *Queue) Close() error { return q.client.Close() }
 
+// What a command came to. Before the first, nothing is known.
+const (
+	unknown int32 = iota
+	succeeded
+	failed
+)
+
 // Up reports whether the last command succeeded. Before the first it is false.
-func (q *Queue) Up() bool { return q.up.Load() }
+func (q *Queue) Up() bool { return q.answers.Load() == succeeded }
+
+// Down reports whether the last command failed. Before the first it is false.
+func (q *Queue) Down() bool { return q.answers.Load() == failed }
+
+// Empty reports, without asking Redis, whether the last check found nothing that waits
+// and nothing was added here since. Before the first check it is false. What another
+// replica has added is known with the next check only.
+func (q *Queue) Empty() bool { return q.emptyAt.Load() == q.adds.Load() }
 
 // Add queues events in their order, all or none: they go in as one transaction.
 func (q *Queue) Add(ctx context.Context, events []event.Event) error {
@@ -113,6 +134,8 @@ func (q *Queue) Add(ctx context.Context, events []event.Event) error {
 		}
 		return nil
 	})
+	// Also after an error: Redis may have taken what it did not confirm.
+	q.adds.Add(1)
 	if err := q.note(err); err != nil {
 		return fmt.Errorf("queue %d events: %w", len(events), err)
 	}
@@ -123,10 +146,11 @@ func (q *Queue) Add(ctx context.Context, events []event.Event) error {
 	return nil
 }
 
-// Holds reports whether an event of one of the correlations waits in the queue.
+// Holds reports whether an event of one of the correlations waits in the queue. Its
+// caller has little time, so an error does not mean yet that Redis is down.
 func (q *Queue) Holds(ctx context.Context, correlations []string) (bool, error) {
 	counts, err := q.client.HMGet(ctx, q.waiting, correlations...).Result()
-	if err := q.note(err); err != nil {
+	if err != nil {
 		return false, fmt.Errorf("look for waiting events: %w", err)
 	}
 	return slices.ContainsFunc(counts, func(count any) bool { return count != nil }), nil
@@ -203,6 +227,7 @@ func (q *Queue) Bury(ctx context.Context, entry Entry, reason string) (bool, err
 
 // Stats reads the state of both streams; it is also the health check.
 func (q *Queue) Stats(ctx context.Context) (Stats, error) {
+	adds := q.adds.Load()
 	var depth, dead *redis.IntCmd
 	var head *redis.XMessageSliceCmd
 	_, err := q.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -214,6 +239,10 @@ func (q *Queue) Stats(ctx context.Context) (Stats, error) {
 		return Stats{}, fmt.Errorf("check queue: %w", err)
 	}
 	stats := Stats{Depth: depth.Val(), Dead: dead.Val()}
+	if stats.Depth > 0 {
+		adds = -1
+	}
+	q.emptyAt.Store(adds)
 	if messages := head.Val(); len(messages) > 0 {
 		stats.Oldest = timeOf(messages[0].ID)
 	}
@@ -233,8 +262,11 @@ func timeOf(id string) time.Time {
 // note remembers whether Redis answered. A caller that went away says nothing about
 // Redis.
 func (q *Queue) note(err error) error {
-	if !errors.Is(err, context.Canceled) {
-		q.up.Store(err == nil)
+	switch {
+	case err == nil:
+		q.answers.Store(succeeded)
+	case !errors.Is(err, context.Canceled):
+		q.answers.Store(failed)
 	}
 	return err
 }

@@ -19,8 +19,8 @@ import (
 
 func TestAddKeepsTheOrder(t *testing.T) {
 	q := opened(t, queue.New(shared.Config(t)))
-	if q.Up() {
-		t.Error("up before the first command")
+	if q.Up() || q.Down() || q.Empty() {
+		t.Errorf("up %t, down %t, empty %t before the first command", q.Up(), q.Down(), q.Empty())
 	}
 	first, second, third := sample("a"), sample("b"), sample("c")
 	before := time.Now().Add(-time.Second)
@@ -50,8 +50,50 @@ func TestAddKeepsTheOrder(t *testing.T) {
 			t.Errorf("removed %d, %v, want %d", removed, err, want)
 		}
 	}
-	if !q.Up() {
+	if !q.Up() || q.Down() {
 		t.Error("down after commands that succeeded")
+	}
+}
+
+func TestEmptyIsWhatTheLastCheckFound(t *testing.T) {
+	server := ownRedis(t)
+	c := server.Config(t)
+	q, replica := opened(t, queue.New(c)), opened(t, queue.New(c))
+	expect := func(what string, want bool) {
+		t.Helper()
+		if got := q.Empty(); got != want {
+			t.Errorf("%s: empty %t, want %t", what, got, want)
+		}
+	}
+	mustStats(t, q)
+	expect("after the first check", true)
+	mustAdd(t, q, sample("a"))
+	expect("after an event was added", false)
+	mustStats(t, q)
+	expect("after a check that found it", false)
+	entries, err := q.Head(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Remove(t.Context(), entries); err != nil {
+		t.Fatal(err)
+	}
+	expect("after its removal, before a check", false)
+	mustStats(t, q)
+	expect("after a check that found nothing", true)
+	mustAdd(t, replica, sample("b"))
+	expect("before the check that finds what a replica added", true)
+	mustStats(t, q)
+	expect("after that check", false)
+
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := replica.Holds(t.Context(), []string{"b"}); err == nil || !replica.Up() {
+		t.Errorf("a look that failed: error %v, up %t, want an error and no judgement", err, replica.Up())
+	}
+	if err := replica.Add(t.Context(), []event.Event{sample("c")}); err == nil || !replica.Down() {
+		t.Errorf("error %v, down %t after a command that failed", err, replica.Down())
 	}
 }
 

@@ -50,7 +50,10 @@ type Queuer interface {
 	Add(ctx context.Context, events []event.Event) error
 	// Holds reports whether an event of one of the correlations waits.
 	Holds(ctx context.Context, correlations []string) (bool, error)
-	Up() bool
+	// Empty reports, without a look, whether no event is known to wait.
+	Empty() bool
+	// Down reports whether it did not answer when it was asked with patience.
+	Down() bool
 }
 
 // Options bound one write: the longest time to an answer is the sum.
@@ -88,30 +91,34 @@ type Outcome struct {
 // before it.
 //
 // A timeout of PostgreSQL does not say whether the events were stored. Queueing them
-// is right in both cases, because storing is idempotent.
+// is right in both cases, because storing is idempotent. The same holds for a queue
+// that does not say whether it took them.
 func (r *Recorder) Record(ctx context.Context, events []event.Event) (Outcome, error) {
-	storeErr := errDown
-	switch {
-	case !r.storer.State().Up:
-	case r.mustWait(ctx, events):
-		storeErr = errBehind
-	default:
-		var fresh int64
-		fresh, storeErr = r.insert(ctx, events)
-		if storeErr == nil {
-			return Outcome{Status: Stored, Fresh: fresh}, nil
-		}
-		if rejected := (*store.RejectedError)(nil); errors.As(storeErr, &rejected) {
-			return Outcome{}, r.refused(ctx, events, rejected)
-		}
-		r.log.WarnContext(ctx, "PostgreSQL did not take the events, queueing them", "count", len(events), "error", storeErr.Error())
+	if !r.storer.State().Up {
+		return r.enqueue(ctx, events, errDown)
 	}
-	queueCtx, cancel := context.WithTimeout(ctx, r.options.QueueTimeout)
-	defer cancel()
-	if err := r.queuer.Add(queueCtx, events); err != nil {
-		return Outcome{}, fmt.Errorf("%w: %w", ErrUnavailable, errors.Join(storeErr, err))
+	behind, doubt := r.behind(ctx, events)
+	if behind {
+		return r.enqueue(ctx, events, errBehind)
 	}
-	return Outcome{Status: Queued}, nil
+	if doubt != nil {
+		var outcome Outcome
+		if outcome, doubt = r.enqueue(ctx, events, doubt); doubt == nil {
+			return outcome, nil
+		}
+	}
+	fresh, err := r.insert(ctx, events)
+	if err == nil {
+		return Outcome{Status: Stored, Fresh: fresh}, nil
+	}
+	if rejected := (*store.RejectedError)(nil); errors.As(err, &rejected) {
+		return Outcome{}, r.refused(ctx, events, rejected)
+	}
+	if doubt != nil {
+		return Outcome{}, errors.Join(doubt, err)
+	}
+	r.log.WarnContext(ctx, "PostgreSQL did not take the events, queueing them", "count", len(events), "error", err.Error())
+	return r.enqueue(ctx, events, err)
 }
 
 var (
@@ -119,20 +126,37 @@ var (
 	errBehind = errors.New("older events of the same correlation wait in the queue")
 )
 
-// mustWait reports whether one of the events would overtake another of its
-// correlation. When the queue does not say, the events do not wait: direct writes do
-// not depend on it.
-func (r *Recorder) mustWait(ctx context.Context, events []event.Event) bool {
-	if !r.queuer.Up() {
-		return false
+// enqueue hands the events to the queue, because of reason.
+func (r *Recorder) enqueue(ctx context.Context, events []event.Event, reason error) (Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.QueueTimeout)
+	defer cancel()
+	if err := r.queuer.Add(ctx, events); err != nil {
+		return Outcome{}, fmt.Errorf("%w: %w", ErrUnavailable, errors.Join(reason, err))
+	}
+	return Outcome{Status: Queued}, nil
+}
+
+// behind reports whether one of the events would overtake another of its correlation.
+//
+// When the queue does not say, but something may wait in it, doubt is the reason: then
+// it is the right place for these events too, unless it is known to be down, because
+// direct writes do not depend on it.
+func (r *Recorder) behind(ctx context.Context, events []event.Event) (behind bool, doubt error) {
+	down := r.queuer.Down()
+	if down && r.queuer.Empty() {
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(r.options.QueueTimeout, lookTimeout))
 	defer cancel()
-	holds, err := r.queuer.Holds(ctx, event.Correlations(events))
-	if err != nil {
-		r.log.WarnContext(ctx, "the queue does not say what it holds", "error", err.Error())
+	behind, err := r.queuer.Holds(ctx, event.Correlations(events))
+	if err == nil {
+		return behind, nil
 	}
-	return holds
+	r.log.WarnContext(ctx, "the queue does not say what it holds", "error", err.Error())
+	if down || r.queuer.Empty() {
+		return false, nil
+	}
+	return false, err
 }
 
 // lookTimeout bounds one look into the queue, which otherwise answers within a

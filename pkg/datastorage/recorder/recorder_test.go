@@ -42,12 +42,15 @@ type fakeQueue struct {
 	err   error
 	hangs bool
 	down  bool
+	empty bool
 	holds bool
 	look  error
 	added []event.Event
 }
 
-func (f *fakeQueue) Up() bool { return !f.down }
+func (f *fakeQueue) Down() bool { return f.down }
+
+func (f *fakeQueue) Empty() bool { return f.empty }
 
 func (f *fakeQueue) Holds(ctx context.Context, _ []string) (bool, error) {
 	if f.hangs {
@@ -76,6 +79,7 @@ func newRecorder(s Storer, q Queuer) *Recorder {
 
 func TestRecord(t *testing.T) {
 	broken := errors.New("broken")
+	stored, queued := Outcome{Status: Stored, Fresh: 2}, Outcome{Status: Queued}
 	for name, c := range map[string]struct {
 		store       fakeStore
 		queue       fakeQueue
@@ -84,18 +88,25 @@ func TestRecord(t *testing.T) {
 		inserts     int
 		queued      int
 	}{
-		"stored":             {store: fakeStore{up: true}, want: Outcome{Status: Stored, Fresh: 2}, inserts: 1},
-		"known to be down":   {want: Outcome{Status: Queued}, queued: 2},
-		"fails":              {store: fakeStore{up: true, err: broken}, want: Outcome{Status: Queued}, inserts: 1, queued: 2},
-		"hangs":              {store: fakeStore{up: true, hangs: true}, want: Outcome{Status: Queued}, inserts: 1, queued: 2},
-		"both down":          {queue: fakeQueue{err: broken}, unavailable: true},
-		"both hang":          {store: fakeStore{up: true, hangs: true}, queue: fakeQueue{hangs: true}, unavailable: true, inserts: 1},
-		"behind its own":     {store: fakeStore{up: true}, queue: fakeQueue{holds: true}, want: Outcome{Status: Queued}, queued: 2},
-		"queue goes away":    {store: fakeStore{up: true}, queue: fakeQueue{look: broken, err: broken}, want: Outcome{Status: Stored, Fresh: 2}, inserts: 1},
-		"queue known down":   {store: fakeStore{up: true}, queue: fakeQueue{down: true, holds: true}, want: Outcome{Status: Stored, Fresh: 2}, inserts: 1},
-		"queue hangs":        {store: fakeStore{up: true}, queue: fakeQueue{hangs: true}, want: Outcome{Status: Stored, Fresh: 2}, inserts: 1},
-		"behind, then gone":  {store: fakeStore{up: true}, queue: fakeQueue{holds: true, err: broken}, unavailable: true},
-		"queue down is fine": {store: fakeStore{up: true}, queue: fakeQueue{err: broken}, want: Outcome{Status: Stored, Fresh: 2}, inserts: 1},
+		"stored":            {store: fakeStore{up: true}, want: stored, inserts: 1},
+		"known to be down":  {want: queued, queued: 2},
+		"fails":             {store: fakeStore{up: true, err: broken}, want: queued, inserts: 1, queued: 2},
+		"hangs":             {store: fakeStore{up: true, hangs: true}, want: queued, inserts: 1, queued: 2},
+		"both down":         {queue: fakeQueue{err: broken}, unavailable: true},
+		"both hang":         {store: fakeStore{up: true, hangs: true}, queue: fakeQueue{hangs: true}, unavailable: true, inserts: 1},
+		"behind its own":    {store: fakeStore{up: true}, queue: fakeQueue{holds: true}, want: queued, queued: 2},
+		"behind, then gone": {store: fakeStore{up: true}, queue: fakeQueue{holds: true, err: broken}, unavailable: true},
+
+		"empty queue goes away":    {store: fakeStore{up: true}, queue: fakeQueue{empty: true, look: broken}, want: stored, inserts: 1},
+		"empty queue known down":   {store: fakeStore{up: true}, queue: fakeQueue{empty: true, down: true, holds: true}, want: stored, inserts: 1},
+		"empty queue hangs":        {store: fakeStore{up: true}, queue: fakeQueue{empty: true, hangs: true}, want: stored, inserts: 1},
+		"queue says nothing":       {store: fakeStore{up: true}, queue: fakeQueue{look: broken}, want: queued, queued: 2},
+		"queue down a moment ago":  {store: fakeStore{up: true}, queue: fakeQueue{down: true, holds: true}, want: queued, queued: 2},
+		"queue still down":         {store: fakeStore{up: true}, queue: fakeQueue{down: true, look: broken}, want: stored, inserts: 1},
+		"queue goes away":          {store: fakeStore{up: true}, queue: fakeQueue{look: broken, err: broken}, want: stored, inserts: 1},
+		"queue hangs":              {store: fakeStore{up: true}, queue: fakeQueue{hangs: true}, want: stored, inserts: 1},
+		"queue hangs, store fails": {store: fakeStore{up: true, err: broken}, queue: fakeQueue{hangs: true}, unavailable: true, inserts: 1},
+		"queue down is fine":       {store: fakeStore{up: true}, queue: fakeQueue{err: broken}, want: stored, inserts: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := newRecorder(&c.store, &c.queue).Record(t.Context(), events())
