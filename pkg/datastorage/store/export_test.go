@@ -9,3 +9,6 @@ func (q Query) CountStatement() (string, []any) {
 	filters := q.filters()
 	return "SELECT count(*) FROM audit_events" + filters.where(), filters.arguments
 }
+
+// GivenUp counts those that waited for a connection in vain.
+func (s *Store) GivenUp() int64 { return s.pool.Stat().CanceledAcquireCount() }

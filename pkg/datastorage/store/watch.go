@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -125,11 +126,20 @@ func (s *Store) check(ctx context.Context) error {
 }
 
 // ping asks one connection of the pool, and gives up after the connect timeout, so
-// that a server that is frozen counts as down.
+// that a server that is frozen counts as down. When every connection is at work for the
+// whole time, that is no failure: each has a deadline of its own, which tells.
 func (s *Store) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.PostgreSQL.ConnectTimeout)
 	defer cancel()
-	return s.pool.Ping(ctx)
+	connection, err := s.pool.Acquire(ctx)
+	if err != nil {
+		if use := s.pool.Stat(); use.AcquiredConns() == use.MaxConns() && errors.Is(err, context.DeadlineExceeded) {
+			return nil
+		}
+		return err
+	}
+	defer connection.Release()
+	return connection.Ping(ctx)
 }
 
 type suspectError struct{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hybrid-e2e/hybrid/pkg/datastorage/config"
 	"github.com/hybrid-e2e/hybrid/pkg/datastorage/event"
@@ -86,6 +87,33 @@ func expect(t *testing.T, changes <-chan store.State, want store.State) {
 		}
 	case <-time.After(30 * time.Second):
 		t.Fatalf("state %+v not reached", want)
+	}
+}
+
+func TestBusyDatabaseIsNotDown(t *testing.T) {
+	c := postgres.Database(t)
+	c.MaxConnections = 2
+	c.ConnectTimeout = 100 * time.Millisecond
+	changes := make(chan store.State, 100)
+	s := openStore(t, c, func(o *store.Options) {
+		o.Watch.CheckInterval = 10 * time.Millisecond
+		o.Changed = func(state store.State) { changes <- state }
+	})
+	watched(t, s)
+	expect(t, changes, store.State{Up: true, Migrated: true})
+
+	release := holdTable(t, c, "ACCESS EXCLUSIVE")
+	var writes errgroup.Group
+	for range c.MaxConnections {
+		writes.Go(func() error { _, err := s.Insert(t.Context(), []event.Event{sample(now())}); return err })
+	}
+	eventually(t, "three checks without a connection", func() bool { return s.GivenUp() >= 3 })
+	if len(changes) != 0 || !s.State().Up {
+		t.Errorf("state %+v while all connections are at work", s.State())
+	}
+	release()
+	if err := writes.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
