@@ -188,7 +188,7 @@ func (s *system) replicas() {
 	Describe("Three replicas", first, Label("replicas", "migrations"), func() {
 		It("start at once, migrate once, and store once what all of them are sent", SpecTimeout(faultBudget), func(ctx SpecContext) {
 			const same, replicas = 60, 3
-			own := s.start(ctx, instance{spare: spareOfReplicas, onlyReady: true, adjust: func(d *appsv1.Deployment) {
+			own := s.start(ctx, instance{spare: spareOfReplicas, onlyReady: true, config: patient, adjust: func(d *appsv1.Deployment) {
 				if d.Name == "datastorage" {
 					d.Spec.Replicas = new(int32(replicas))
 				}

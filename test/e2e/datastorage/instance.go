@@ -33,6 +33,10 @@ const (
 	spareOfDeadEventsMetrics
 )
 
+// patient is added to the configuration by specs that are not about deadlines: what is
+// only slow, because the machine that runs them is shared, does not count as down.
+const patient = "write:\n  postgresql_timeout: 10s\n"
+
 // instance is what a spec starts for itself because it is going to disturb it: copies
 // of DataStorage and its stores, in a namespace of their own.
 type instance struct {

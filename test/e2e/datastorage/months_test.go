@@ -39,10 +39,10 @@ func (s *system) startAtEndOfMonth(ctx context.Context, spare int, config string
 func (s *system) endOfMonth() {
 	Describe("End of a month", first, Label("partitions", "retention"), func() {
 		It("needs no restart, and drops what is older than the retention", SpecTimeout(faultBudget), func(ctx SpecContext) {
-			s.crossMonth(ctx, spareOfRetention, "retention:\n  months: 1\n", true)
+			s.crossMonth(ctx, spareOfRetention, patient+"retention:\n  months: 1\n", true)
 		})
 		It("drops nothing without a retention", SpecTimeout(faultBudget), func(ctx SpecContext) {
-			s.crossMonth(ctx, spareOfNoRetention, "", false)
+			s.crossMonth(ctx, spareOfNoRetention, patient, false)
 		})
 	})
 }

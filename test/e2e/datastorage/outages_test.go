@@ -70,7 +70,7 @@ func (s *system) postgresqlOutage() {
 func (s *system) redisOutage() {
 	Describe("Redis", first, Label("fault", "redis"), func() {
 		It("is away for 20 s under load: every event is stored at once", SpecTimeout(faultBudget), func(ctx SpecContext) {
-			own := s.startReady(ctx, instance{spare: spareOfRedis})
+			own := s.startReady(ctx, instance{spare: spareOfRedis, config: patient})
 			t := own.startTraffic(ctx)
 			t.expectWitness(ctx, http.StatusCreated)
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,8 +24,10 @@ const (
 	// perCorrelation is how many requests of a sender share a correlation, so that a
 	// reader gets all of its events in one page.
 	perCorrelation = 100
-	// resendPause is the wait of a sender whose events were not accepted.
+	// resendPause is the wait of a sender without an answer, and the least of others.
 	resendPause = 250 * time.Millisecond
+	// clockTime is how times of a run are told.
+	clockTime = "15:04:05.000"
 )
 
 // traffic is a steady load of single events and batches. A sender whose events were
@@ -42,9 +45,10 @@ type traffic struct {
 	open map[string]fields
 	// statuses counts the answers; what did not answer at all counts as 0.
 	statuses map[int]int
-	// failures say why there was no answer.
-	failures []string
-	// impatient are refusals without Retry-After.
+	// failures say when and why there was no answer, oddities which answers no sender of
+	// valid events should ever get.
+	failures, oddities []string
+	// impatient are refusals without a number of seconds in Retry-After.
 	impatient int
 	// slowest is the longest that an answer to events took, slowestIdle that one took for
 	// which the service has nothing to do: so long the machine alone held answers up.
@@ -109,13 +113,14 @@ func (t *traffic) write(ctx, sending context.Context, sender int) {
 }
 
 // deliver sends events, one alone and more as a batch, until they are accepted, and
-// returns the status of the answer that did.
+// returns the status of the answer that did. It comes again when it is told to.
 func (t *traffic) deliver(ctx context.Context, events ...fields) int {
 	for ctx.Err() == nil {
-		if status := t.try(ctx, events...); status == http.StatusCreated || status == http.StatusAccepted {
+		status, wait := t.attempt(ctx, events...)
+		if status == http.StatusCreated || status == http.StatusAccepted {
 			return status
 		}
-		pause := time.NewTimer(resendPause)
+		pause := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			pause.Stop()
@@ -127,6 +132,12 @@ func (t *traffic) deliver(ctx context.Context, events ...fields) int {
 
 // try sends events once and keeps what became of them.
 func (t *traffic) try(ctx context.Context, events ...fields) int {
+	status, _ := t.attempt(ctx, events...)
+	return status
+}
+
+// attempt is try, and returns when to send again what was not accepted.
+func (t *traffic) attempt(ctx context.Context, events ...fields) (status int, wait time.Duration) {
 	route, body := routeBatch, encode(batchOf(events...))
 	if len(events) == 1 {
 		route, body = routeEvents, encode(events[0])
@@ -141,23 +152,28 @@ func (t *traffic) try(ctx context.Context, events ...fields) int {
 	}
 	if err != nil {
 		t.statuses[0]++
-		t.failures = append(t.failures, fmt.Sprintf("after %s: %v", took, err))
-		return 0
+		t.failures = append(t.failures, fmt.Sprintf("%s after %s: %v", began.UTC().Format(clockTime), took, err))
+		return 0, resendPause
 	}
 	t.statuses[a.Status]++
 	t.slowest = max(t.slowest, took)
+	wait = resendPause
 	switch a.Status {
 	case http.StatusCreated, http.StatusAccepted:
 		for _, e := range events {
 			t.accepted[e.id()] = struct{}{}
 			delete(t.open, e.id())
 		}
-	default:
-		if a.Header.Get("Retry-After") == "" {
+	case http.StatusServiceUnavailable:
+		seconds, err := strconv.Atoi(a.Header.Get("Retry-After"))
+		if err != nil {
 			t.impatient++
 		}
+		wait = max(wait, time.Duration(seconds)*time.Second)
+	default:
+		t.oddities = append(t.oddities, fmt.Sprintf("%s after %s: %d %v %.200s", began.UTC().Format(clockTime), took, a.Status, a.Header, a.Body))
 	}
-	return a.Status
+	return a.Status, wait
 }
 
 // read looks at the senders' latest correlations in turn. An event must never be
@@ -245,6 +261,7 @@ func (t *traffic) stop() map[int]int {
 	t.done.Wait()
 	AddReportEntry("traffic", fmt.Sprintf("accepted %d events, answers %v, slowest %s, idle %s, reads %d %s",
 		len(t.accepted), t.statuses, t.slowest, t.slowestIdle, t.reads, strings.Join(t.failures, "\n")))
+	Expect(t.oddities).To(BeEmpty(), "answers that valid events never get")
 	Expect(t.impatient).To(BeZero(), "refusals without Retry-After")
 	return t.statuses
 }
