@@ -57,8 +57,9 @@ type Queue struct {
 	waiting string
 	// answers is what the last command came to.
 	answers atomic.Int32
-	// adds counts the calls of Add that have ended, and emptyAt is how many there were
-	// before the check that last found the queue empty, or -1.
+	// adds counts the calls of Add that succeeded, and emptyAt is how many there were
+	// before the check that last found the queue empty, or -1. What Redis took without
+	// confirming it was not accepted, so nothing has to stay behind it.
 	adds, emptyAt atomic.Int64
 	// added holds one token after an event was queued here, to wake the worker.
 	added chan struct{}
@@ -134,11 +135,10 @@ func (q *Queue) Add(ctx context.Context, events []event.Event) error {
 		}
 		return nil
 	})
-	// Also after an error: Redis may have taken what it did not confirm.
-	q.adds.Add(1)
 	if err := q.note(err); err != nil {
 		return fmt.Errorf("queue %d events: %w", len(events), err)
 	}
+	q.adds.Add(1)
 	select {
 	case q.added <- struct{}{}:
 	default:

@@ -92,8 +92,24 @@ func TestEmptyIsWhatTheLastCheckFound(t *testing.T) {
 	if _, err := replica.Holds(t.Context(), []string{"b"}); err == nil || !replica.Up() {
 		t.Errorf("a look that failed: error %v, up %t, want an error and no judgement", err, replica.Up())
 	}
-	if err := replica.Add(t.Context(), []event.Event{sample("c")}); err == nil || !replica.Down() {
-		t.Errorf("error %v, down %t after a command that failed", err, replica.Down())
+	empty := opened(t, queue.New(c))
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err = q.Head(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Remove(t.Context(), entries); err != nil {
+		t.Fatal(err)
+	}
+	mustStats(t, empty)
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := empty.Add(t.Context(), []event.Event{sample("c")}); err == nil || !empty.Down() || !empty.Empty() {
+		t.Errorf("error %v, down %t, empty %t after an event that was not accepted, want an error, true, true",
+			err, empty.Down(), empty.Empty())
 	}
 }
 
