@@ -3,10 +3,12 @@ package datastorage
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/hybrid-e2e/hybrid/test/infrastructure"
 	"github.com/hybrid-e2e/hybrid/test/testbed"
@@ -35,7 +37,7 @@ const (
 
 // patient is added to the configuration by specs that are not about deadlines: what is
 // only slow, because the machine that runs them is shared, does not count as down.
-const patient = "write:\n  postgresql_timeout: 10s\n"
+const patient = "write:\n  postgresql_timeout: 10s\npostgresql:\n  connect_timeout: 10s\n"
 
 // instance is what a spec starts for itself because it is going to disturb it: copies
 // of DataStorage and its stores, in a namespace of their own.
@@ -47,7 +49,7 @@ type instance struct {
 	// onlyReady keeps requests from pods that are not ready, as the Service does. Else
 	// a service that says that it is not ready is heard too.
 	onlyReady bool
-	// config is added to the deployed configuration of DataStorage.
+	// config has the keys of DataStorage's configuration that differ from the deployed.
 	config string
 	// adjust may change the copies before they are created.
 	adjust func(*appsv1.Deployment)
@@ -86,10 +88,27 @@ func (s *system) copyOf(ctx context.Context, own *system, workload string, i ins
 		},
 		Config: func(data map[string]string) {
 			if _, ok := data["config.yaml"]; ok {
-				data["config.yaml"] += i.config
+				data["config.yaml"] = changed(data["config.yaml"], i.config)
 			}
 		},
 	})
+}
+
+// changed is a configuration with the keys that another one has.
+func changed(configuration, by string) string {
+	GinkgoHelper()
+	var all, some map[string]map[string]any
+	Expect(yaml.Unmarshal([]byte(configuration), &all)).To(Succeed())
+	Expect(yaml.Unmarshal([]byte(by), &some)).To(Succeed())
+	for section, keys := range some {
+		if all[section] == nil {
+			all[section] = map[string]any{}
+		}
+		maps.Copy(all[section], keys)
+	}
+	text, err := yaml.Marshal(all)
+	Expect(err).NotTo(HaveOccurred())
+	return string(text)
 }
 
 // startReady is start, and waits until everything is ready.
