@@ -56,7 +56,8 @@ type Queuer interface {
 	Down() bool
 }
 
-// Options bound one write: the longest time to an answer is the sum.
+// Options bound one write: the longest time to an answer is the sum, and lookTimeout
+// before it.
 type Options struct {
 	StoreTimeout, QueueTimeout time.Duration
 }

@@ -123,7 +123,7 @@ func (s *system) slowPostgreSQL() {
 	Describe("PostgreSQL", Serial, Label("fault", "postgresql"), func() {
 		It("is blocked for 20 s: requests keep their deadlines and memory its bound", SpecTimeout(faultBudget), func(ctx SpecContext) {
 			const (
-				// The contract has 5 s; the rest is for a machine that is slow, and so is what an
+				// The contract has 5.5 s; the rest is for a machine that is slow, and so is what an
 				// answer took meanwhile that needs no store.
 				longest = 8 * time.Second
 				most    = 200 << 20
