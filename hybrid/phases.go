@@ -289,9 +289,11 @@ func (p *Pipeline) Load(ctx context.Context) error {
 	for i, plan := range p.plans {
 		refs[i] = plan.Ref
 	}
-	return p.group(report.PhaseLoad, 0).Run(ctx, load.Tasks(load.Options{
-		Engine: p.engine, Nodes: nodes, Refs: refs, Now: p.started,
-	})...)
+	o := load.Options{Engine: p.engine, Nodes: nodes, Refs: refs, Now: p.started}
+	if p.created {
+		o.Lacking = load.Lacking(node[p.node].Config.Labels, refs)
+	}
+	return p.group(report.PhaseLoad, 0).Run(ctx, load.Tasks(o)...)
 }
 
 // Deploy applies all workloads in parallel and waits, once, until every rollout

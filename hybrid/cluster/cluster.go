@@ -5,15 +5,18 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/klog/v2"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -86,6 +89,8 @@ type Cluster struct {
 // made still stands, so that evidence can be taken; the Cluster returned beside
 // the error serves for that and for Delete. It is nil when nothing was made.
 func Ensure(ctx context.Context, o Options, out io.Writer) (*Cluster, error) {
+	// What watches say when they end would land on the terminal.
+	ctx = klog.NewContext(ctx, logr.FromSlogHandler(slog.NewTextHandler(out, nil)))
 	c := &Cluster{
 		Kubeconfig: filepath.Join(o.State, "kubeconfig"),
 		engine:     o.Engine,
@@ -323,9 +328,17 @@ func (c *Cluster) Used() error {
 }
 
 // Nodes lists the names of the cluster's node containers; none of one that was adopted.
+// The engine is asked only while the cluster is being made.
 func (c *Cluster) Nodes(ctx context.Context) ([]string, error) {
 	if c.adopted {
 		return nil, nil
+	}
+	if len(c.record.Nodes) > 0 {
+		names := make([]string, len(c.record.Nodes))
+		for i, n := range c.record.Nodes {
+			names[i] = n.Name
+		}
+		return names, nil
 	}
 	containers, err := c.engine.Containers(ctx, clusterLabel+"="+c.Name())
 	if err != nil {

@@ -90,14 +90,15 @@ func detect(ctx context.Context, runner command.Runner, prefer string, find func
 		var fallback *Engine
 		for _, cli := range clients {
 			e := &Engine{Kind: kind, CLI: cli, Runner: runner}
-			if err := e.probe(ctx); err != nil {
+			version, err := e.probe(ctx)
+			if err != nil {
 				if cause := context.Cause(ctx); cause != nil {
 					return nil, cause
 				}
 				reasons = append(reasons, fmt.Errorf("%s: %s", cli, lastLine(err)))
 				continue
 			}
-			if e.canBuild(ctx) {
+			if e.canBuild(ctx, version) {
 				return e, nil
 			}
 			fallback = e
@@ -114,20 +115,24 @@ func detect(ctx context.Context, runner command.Runner, prefer string, find func
 	return nil, fault.With(errors.Join(reasons...), "go run magefile.go setup")
 }
 
-// probe asks the engine for its version, and whether it can run nodes.
-func (e *Engine) probe(ctx context.Context) error {
+// probe asks the engine for its version, and whether it can run nodes. It returns the
+// client's version.
+func (e *Engine) probe(ctx context.Context) (client string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	format := "{{.Server.Version}}"
+	format := "{{.Client.Version}} {{.Server.Version}}"
 	if e.Kind == Podman {
-		format = "{{.Client.Version}}"
+		format = "{{.Client.Version}}" // It has no server.
 	}
 	out, err := e.Run(ctx, nil, "version", "--format", format)
 	if err != nil {
-		return err
+		return "", err
 	}
-	e.Version = strings.TrimSpace(string(out))
-	return e.canRunNodes(ctx)
+	client, e.Version, _ = strings.Cut(strings.TrimSpace(string(out)), " ")
+	if e.Kind == Podman {
+		e.Version = client
+	}
+	return client, e.canRunNodes(ctx)
 }
 
 // canRunNodes refuses a podman without root where kind starts no node, before anything
@@ -146,21 +151,17 @@ func (e *Engine) canRunNodes(ctx context.Context) error {
 // canBuild tells whether the client builds with BuildKit (or is podman, whose
 // builder has cache mounts of its own). Docker clients before 23 have BuildKit
 // built in; later ones need the buildx plugin.
-func (e *Engine) canBuild(ctx context.Context) bool {
+func (e *Engine) canBuild(ctx context.Context, client string) bool {
 	if e.Kind == Podman {
+		return true
+	}
+	if major, ok := majorVersion(client); ok && major < 23 {
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	if _, err := e.Run(ctx, nil, "buildx", "version"); err == nil {
-		return true
-	}
-	out, err := e.Run(ctx, nil, "version", "--format", "{{.Client.Version}}")
-	if err != nil {
-		return false
-	}
-	major, ok := majorVersion(string(out))
-	return ok && major < 23
+	_, err := e.Run(ctx, nil, "buildx", "version")
+	return err == nil
 }
 
 // majorVersion is the first number of a version such as 20.10.24+dfsg1; ok is false for

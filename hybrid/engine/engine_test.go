@@ -17,12 +17,9 @@ func only(paths map[string][]string) func(string) []string {
 
 func TestDetectTakesTheClientThatCanBuild(t *testing.T) {
 	r := &command.Recorder{Replies: map[string]command.Reply{
-		"/usr/local/bin/docker version --format '{{.Server.Version}}'": {Stdout: "20.10.24\n"},
-		"/usr/local/bin/docker version --format '{{.Client.Version}}'": {Stdout: "28.2.2\n"},
-		"/usr/local/bin/docker buildx version":                         {Err: errors.New("no buildx")},
-		"/usr/bin/docker version --format '{{.Server.Version}}'":       {Stdout: "20.10.24\n"},
-		"/usr/bin/docker version --format '{{.Client.Version}}'":       {Stdout: "20.10.24\n"},
-		"/usr/bin/docker buildx version":                               {Err: errors.New("no buildx")},
+		"/usr/local/bin/docker version --format '{{.Client.Version}} {{.Server.Version}}'": {Stdout: "28.2.2 20.10.24\n"},
+		"/usr/local/bin/docker buildx version":                                             {Err: errors.New("no buildx")},
+		"/usr/bin/docker version --format '{{.Client.Version}} {{.Server.Version}}'":       {Stdout: "20.10.25 20.10.24\n"},
 	}}
 	e, err := detect(t.Context(), r, "", only(map[string][]string{Docker: {"/usr/local/bin/docker", "/usr/bin/docker"}}))
 	if err != nil {

@@ -21,6 +21,10 @@ const maxJSON = 4 << 20
 // imageName is the annotation by which containerd names an imported image.
 const imageName = "io.containerd.image.name"
 
+// chunk is how much of an archive is moved at once, in bytes: the engine's clients and
+// nodes take it in the same portions.
+const chunk = 256 << 10
+
 // converter turns the archive that an engine saves (docker's form, or podman's) into
 // one of OCI's form without the layers that every node has. It keeps nothing but the
 // configurations in memory: a layer is passed on as it comes.
@@ -32,6 +36,8 @@ type converter struct {
 	layers map[string]ocispec.Descriptor
 	texts  map[string][]byte
 	links  map[string]string
+	// buffer holds the beginning of an entry.
+	buffer *bufio.Reader
 	// left counts the bytes of the layers that were left out.
 	left int64
 }
@@ -42,8 +48,9 @@ func convert(in io.Reader, out io.Writer, refs []string, known map[string]digest
 	c := converter{
 		out: tar.NewWriter(out), known: known,
 		layers: map[string]ocispec.Descriptor{}, texts: map[string][]byte{}, links: map[string]string{},
+		buffer: bufio.NewReaderSize(nil, chunk),
 	}
-	archive := tar.NewReader(in)
+	archive := tar.NewReader(bufio.NewReaderSize(in, chunk))
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -73,26 +80,26 @@ func (c *converter) entry(h *tar.Header, content io.Reader) error {
 	if h.Typeflag != tar.TypeReg {
 		return nil
 	}
-	buffered := bufio.NewReader(content)
-	begin, err := buffered.Peek(2)
+	c.buffer.Reset(content)
+	begin, err := c.buffer.Peek(2)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if len(begin) > 0 && (begin[0] == '{' || begin[0] == '[') && h.Size <= maxJSON {
-		c.texts[name], err = io.ReadAll(buffered)
+		c.texts[name], err = io.ReadAll(c.buffer)
 		return err
 	}
 	if known, ok := c.known[name]; ok {
 		c.layers[name] = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: known, Size: h.Size}
 		c.left += h.Size
-		_, err := io.Copy(io.Discard, buffered)
+		_, err := io.Copy(io.Discard, c.buffer)
 		return err
 	}
-	return c.pass(name, h.Size, begin, buffered)
+	return c.pass(name, h.Size, begin)
 }
 
 // pass passes a layer on that the nodes lack.
-func (c *converter) pass(name string, size int64, begin []byte, content io.Reader) error {
+func (c *converter) pass(name string, size int64, begin []byte) error {
 	layer := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Size: size}
 	if len(begin) == 2 && begin[0] == 0x1f && begin[1] == 0x8b {
 		layer.MediaType = ocispec.MediaTypeImageLayerGzip
@@ -101,7 +108,7 @@ func (c *converter) pass(name string, size int64, begin []byte, content io.Reade
 	if err := c.header(name, size); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.MultiWriter(c.out, digester.Hash()), content); err != nil {
+	if _, err := io.Copy(io.MultiWriter(c.out, digester.Hash()), c.buffer); err != nil {
 		return err
 	}
 	layer.Digest = digester.Digest()

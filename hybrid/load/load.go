@@ -39,6 +39,10 @@ type Options struct {
 	Nodes []string
 	// Refs are the full references to load.
 	Refs []string
+	// Lacking are those of Refs that the nodes are known to lack, as new nodes do whose
+	// image does not have them. They are sent without asking first; when there are none,
+	// every node is asked what it holds.
+	Lacking []string
 	// Now is the time of the run, against which the age of the images' last
 	// security update is judged.
 	Now time.Time
@@ -70,8 +74,13 @@ func (l *loader) send(ctx context.Context, h *task.Handle) error {
 	if err != nil {
 		return err
 	}
-	l.images = images
-	if err := l.askAll(ctx); err != nil {
+	l.images, l.held = images, make([]map[string]string, len(l.Nodes))
+	if len(l.Lacking) == 0 {
+		err = l.askAll(ctx)
+	} else {
+		l.suppose()
+	}
+	if err != nil {
 		return err
 	}
 	missing, nodes := l.missing()
@@ -88,6 +97,18 @@ func (l *loader) send(ctx context.Context, h *task.Handle) error {
 	return nil
 }
 
+// suppose takes the nodes to hold all but what they are known to lack.
+func (l *loader) suppose() {
+	for n := range l.Nodes {
+		l.held[n] = map[string]string{}
+		for _, ref := range l.Refs {
+			if !slices.Contains(l.Lacking, ref) {
+				l.held[n][ref] = l.images[ref].ID
+			}
+		}
+	}
+}
+
 // known maps the paths of the layers of refs that every one of the nodes has unpacked
 // to their digests.
 func (l *loader) known(ctx context.Context, refs []string, nodes []int) (map[string]digest.Digest, error) {
@@ -96,7 +117,7 @@ func (l *loader) known(ctx context.Context, refs []string, nodes []int) (map[str
 	for i, n := range nodes {
 		g.Go(func() error {
 			node := l.Nodes[n]
-			list, err := l.Engine.Run(gctx, nil, "exec", node, "ctr", "--namespace", namespace, "snapshots", "--snapshotter", snapshotter, "list")
+			list, err := l.Engine.Run(gctx, nil, "exec", node, "/bin/sh", "-c", unpacked)
 			if err != nil {
 				return fmt.Errorf("list the snapshots of node %s: %w", node, err)
 			}
@@ -162,18 +183,20 @@ func (l *loader) missing() (refs []string, nodes []int) {
 	return refs, nodes
 }
 
-// tell has a node list its images, however many there are. ask waits for a node that
-// still unpacks the images that it starts with. take unpacks an archive from standard
-// input first: one more call of the engine would take longer than the answer.
+// tell has a node list its images, however many there are. Nodes that still unpack the
+// images that they start with are waited for by ask, and by unpacked, which lists what they
+// have of layers. take unpacks an archive from standard input before it tells: one more call
+// of the engine would take longer than the answer.
 const (
-	tell = `crictl images --output json`
-	ask  = `if [ -e /kind/preloaded-files.tar ]; then systemctl start preloaded.service || exit; fi; ` + tell
-	take = `ctr --namespace ` + namespace + ` images import --local --all-platforms --snapshotter ` + snapshotter + ` - >&2 && ` + tell
+	settled  = `if [ -e /kind/preloaded-files.tar ]; then systemctl start preloaded.service || exit; fi; `
+	tell     = `crictl images --output json`
+	ask      = settled + tell
+	unpacked = settled + `ctr --namespace ` + namespace + ` snapshots --snapshotter ` + snapshotter + ` list`
+	take     = `ctr --namespace ` + namespace + ` images import --local --all-platforms --snapshotter ` + snapshotter + ` - >&2 && ` + tell
 )
 
 // askAll asks every node for its images.
 func (l *loader) askAll(ctx context.Context) error {
-	l.held = make([]map[string]string, len(l.Nodes))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, node := range l.Nodes {
 		g.Go(func() error {
@@ -197,41 +220,14 @@ func (l *loader) told(n int, out []byte) (err error) {
 
 // stream saves the images once and feeds every node at the same time, without the
 // layers that all of them have; it returns the bytes that each node got, and those of
-// the layers left out. The nodes tell what they have while the engine still saves.
+// the layers left out.
 func (l *loader) stream(ctx context.Context, log io.Writer, refs []string, nodes []int) (sent, left int64, err error) {
-	g, gctx := errgroup.WithContext(ctx)
-	writers := make([]io.Writer, len(nodes))
-	pipes := make([]*io.PipeWriter, len(nodes))
+	sinks := make([]func(context.Context, io.Reader) error, len(nodes))
 	for i, n := range nodes {
-		r, w := io.Pipe()
-		writers[i], pipes[i] = w, w
-		g.Go(func() error {
-			err := l.feed(gctx, log, n, r)
-			// Whoever still writes must not wait for a reader that is gone.
-			_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-			return err
-		})
+		sinks[i] = func(ctx context.Context, archive io.Reader) error { return l.feed(ctx, log, n, archive) }
 	}
-	saved, save := io.Pipe()
-	counter := &countingWriter{w: io.MultiWriter(writers...)}
-	g.Go(func() error {
-		known, err := l.known(gctx, refs, nodes)
-		if err == nil {
-			left, err = convert(saved, counter, refs, known)
-		}
-		_ = saved.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-		for _, p := range pipes {
-			p.CloseWithError(err)
-		}
-		return err
-	})
-	g.Go(func() error {
-		err := Save(gctx, l.Engine, refs, save, log)
-		save.CloseWithError(err)
-		return err
-	})
-	err = g.Wait()
-	return counter.n, left, err
+	known := func(ctx context.Context) (map[string]digest.Digest, error) { return l.known(ctx, refs, nodes) }
+	return relay(ctx, l.Engine, refs, log, known, sinks...)
 }
 
 // feed has the node at place n import an archive, and tell what it holds then.
@@ -301,15 +297,4 @@ func (l *loader) settle(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
 }

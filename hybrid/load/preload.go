@@ -5,13 +5,12 @@ import (
 	"crypto/sha256"
 	_ "embed" // The scripts below.
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
 	"github.com/hybrid-e2e/hybrid/hybrid/fault"
@@ -22,8 +21,14 @@ import (
 // PreloadedName is the repository of node images with preloaded images.
 const PreloadedName = image.Registry + "/kindest-node-preloaded"
 
-// NodeLabel names, on a node image with preloaded images, the one that it was made of.
-const NodeLabel = "io.hybrid.preloaded-into"
+// The labels of a node image with preloaded images: the one that it was made of, and the
+// images that it holds.
+const (
+	NodeLabel = "io.hybrid.preloaded-into"
+	HeldLabel = "io.hybrid.preloaded"
+
+	heldSeparator = ","
+)
 
 // preloadKeyLength is how many hexadecimal digits of the SHA-256 make a tag.
 const preloadKeyLength = 16
@@ -111,27 +116,23 @@ func (o PreloadOptions) Ref(images map[string]engine.Image) (string, error) {
 
 // make bakes the images into a copy of the node image.
 func (o PreloadOptions) make(ctx context.Context, log io.Writer, ref string) error {
-	g, gctx := errgroup.WithContext(ctx)
-	saved, save := io.Pipe()
-	converted, out := io.Pipe()
-	g.Go(func() error {
-		err := Save(gctx, o.Engine, o.Refs, save, log)
-		save.CloseWithError(err)
-		return err
-	})
-	g.Go(func() error {
-		_, err := convert(saved, out, o.Refs, nil)
-		_ = saved.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-		out.CloseWithError(err)
-		return err
-	})
-	g.Go(func() error {
-		err := o.Engine.Bake(gctx, engine.BakeOptions{
-			From: o.Node, To: ref, Shell: []string{"-c", preloadScript, "preload", preloadedScript}, Stdin: converted, Purpose: "preload", Log: log,
-			Changes: append(slices.Clone(o.Changes), "LABEL "+NodeLabel+"="+o.Node),
+	everything := func(context.Context) (map[string]digest.Digest, error) { return nil, nil }
+	_, _, err := relay(ctx, o.Engine, o.Refs, log, everything, func(ctx context.Context, archive io.Reader) error {
+		return o.Engine.Bake(ctx, engine.BakeOptions{
+			From: o.Node, To: ref, Shell: []string{"-c", preloadScript, "preload", preloadedScript}, Stdin: archive, Purpose: "preload", Log: log,
+			Changes: append(slices.Clone(o.Changes), "LABEL "+NodeLabel+"="+o.Node+" "+HeldLabel+"="+strings.Join(o.Refs, heldSeparator)),
 		})
-		_ = converted.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-		return err
 	})
-	return g.Wait()
+	return err
+}
+
+// Lacking are those of refs that new nodes of a node image lack, given its labels; none
+// when these do not tell.
+func Lacking(labels map[string]string, refs []string) []string {
+	held, told := labels[HeldLabel]
+	if !told {
+		return nil
+	}
+	list := strings.Split(held, heldSeparator)
+	return slices.DeleteFunc(slices.Clone(refs), func(ref string) bool { return slices.Contains(list, ref) })
 }

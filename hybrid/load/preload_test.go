@@ -107,7 +107,7 @@ func TestPreloadBakesTheImages(t *testing.T) {
 		"docker save r/a:1 r/b:1",
 		"docker run --name NAME --privileged --network none --interactive --mount type=volume,destination=/store " +
 			"--entrypoint /bin/sh node:1 -c SCRIPT",
-		"docker commit --change 'CMD []' --change 'LABEL io.hybrid.preloaded-into=node:1' NAME " + ref,
+		"docker commit --change 'CMD []' --change 'LABEL io.hybrid.preloaded-into=node:1 io.hybrid.preloaded=r/a:1,r/b:1' NAME " + ref,
 		"docker rm --force --volumes NAME",
 	}
 	var got []string
@@ -135,5 +135,23 @@ func TestPreloadNamesAnImageThatIsMissing(t *testing.T) {
 	_, _, err := preloaded(t, node, true)
 	if err == nil || !strings.HasPrefix(err.Error(), "r/") || !strings.Contains(err.Error(), "the engine does not hold it") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestLackingIsWhatTheLabelDoesNotName(t *testing.T) {
+	refs := []string{"r/a:1", "r/b:2"}
+	for _, c := range []struct {
+		labels map[string]string
+		want   []string
+	}{
+		{nil, nil},
+		{map[string]string{NodeLabel: "node:1"}, nil},
+		{map[string]string{HeldLabel: "r/a:1,r/b:1"}, []string{"r/b:2"}},
+		{map[string]string{HeldLabel: "r/b:2,r/a:1"}, nil},
+		{map[string]string{HeldLabel: ""}, refs},
+	} {
+		if got := Lacking(c.labels, refs); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.labels, got, c.want)
+		}
 	}
 }
