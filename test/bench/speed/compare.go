@@ -197,7 +197,7 @@ func (c Comparison) missed(rows []Row) error {
 // slower is an error when the judged side is less than so many times faster than another.
 func (c Comparison) slower(row Row, side string, wanted float64) error {
 	if ratio := c.ratio(side, row.Part); ratio < wanted {
-		return fmt.Errorf("%w: %s is %.1f times faster than %s, wanted are %g", infrastructure.ErrMissed, row.Part, ratio, side, wanted)
+		return fmt.Errorf("%w: %s is %.2f times faster than %s, wanted are %g", infrastructure.ErrMissed, row.Part, ratio, side, wanted)
 	}
 	return nil
 }

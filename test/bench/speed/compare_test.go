@@ -41,7 +41,7 @@ func TestComparisonTakesTurnsAndShowsMedians(t *testing.T) {
 		t.Errorf("missed: %v", err)
 	}
 	err = c.missed([]Row{{Part: "whole", Target: 1, Ratio: 6}})
-	if !errors.Is(err, infrastructure.ErrMissed) || err.Error() != "a target was missed: whole takes 2.00 s, wanted are 1\na target was missed: whole is 5.0 times faster than plain, wanted are 6" {
+	if !errors.Is(err, infrastructure.ErrMissed) || err.Error() != "a target was missed: whole takes 2.00 s, wanted are 1\na target was missed: whole is 5.00 times faster than plain, wanted are 6" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -62,7 +62,7 @@ func TestComparisonJudgesAgainstOtherSides(t *testing.T) {
 		t.Errorf("missed: %v", err)
 	}
 	err = c.missed([]Row{{Part: "whole", Ratio: 4, Against: map[string]float64{"clever, too": 2, "absent": 1}}})
-	if !errors.Is(err, infrastructure.ErrMissed) || err.Error() != "a target was missed: whole is 0.0 times faster than absent, wanted are 1\na target was missed: whole is 1.5 times faster than clever, too, wanted are 2" {
+	if !errors.Is(err, infrastructure.ErrMissed) || err.Error() != "a target was missed: whole is 0.00 times faster than absent, wanted are 1\na target was missed: whole is 1.50 times faster than clever, too, wanted are 2" {
 		t.Errorf("error %v", err)
 	}
 }

@@ -148,12 +148,20 @@ func (s *stage) ourLoad(ctx context.Context, out io.Writer, nodes int, changed [
 		if err != nil {
 			return err
 		}
+		node, err := s.engine.Inspect(ctx, s.preloaded)
+		if err != nil {
+			return err
+		}
 		for _, step := range []struct {
-			part string
-			refs []string
-		}{{partServices, changed}, {partAll, s.others()}, {partNothing, append(s.others(), changed...)}} {
+			part          string
+			refs, lacking []string
+		}{
+			{partServices, changed, load.Lacking(node[s.preloaded].Config.Labels, changed)},
+			{partAll, s.others(), nil},
+			{partNothing, append(s.others(), changed...), nil},
+		} {
 			began := time.Now()
-			tasks := load.Tasks(load.Options{Engine: s.engine, Nodes: names, Refs: step.refs, Now: s.started})
+			tasks := load.Tasks(load.Options{Engine: s.engine, Nodes: names, Refs: step.refs, Lacking: step.lacking, Now: s.started})
 			if err := (task.Group{Phase: "load", LogDir: s.dir}).Run(ctx, tasks...); err != nil {
 				return err
 			}
