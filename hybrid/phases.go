@@ -291,7 +291,7 @@ func (p *Pipeline) Load(ctx context.Context) error {
 	}
 	o := load.Options{Engine: p.engine, Nodes: nodes, Refs: refs, Now: p.started}
 	if p.created {
-		o.Lacking = load.Lacking(node[p.node].Config.Labels, refs)
+		o.Held = load.Held(node[p.node].Config.Labels)
 	}
 	return p.group(report.PhaseLoad, 0).Run(ctx, load.Tasks(o)...)
 }

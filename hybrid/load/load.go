@@ -39,10 +39,10 @@ type Options struct {
 	Nodes []string
 	// Refs are the full references to load.
 	Refs []string
-	// Lacking are those of Refs that the nodes are known to lack, as new nodes do whose
-	// image does not have them. They are sent without asking first; when there are none,
-	// every node is asked what it holds.
-	Lacking []string
+	// Held is what all nodes are known to hold, as new nodes do of their image: by
+	// reference, the digest of the configuration. What is not in it is sent without asking
+	// first; with nil, or when it has everything, every node is asked.
+	Held map[string]string
 	// Now is the time of the run, against which the age of the images' last
 	// security update is judged.
 	Now time.Time
@@ -75,15 +75,16 @@ func (l *loader) send(ctx context.Context, h *task.Handle) error {
 		return err
 	}
 	l.images, l.held = images, make([]map[string]string, len(l.Nodes))
-	if len(l.Lacking) == 0 {
-		err = l.askAll(ctx)
-	} else {
-		l.suppose()
-	}
-	if err != nil {
-		return err
+	for n := range l.Nodes {
+		l.held[n] = l.Held
 	}
 	missing, nodes := l.missing()
+	if l.Held == nil || len(missing) == 0 {
+		if err := l.askAll(ctx); err != nil {
+			return err
+		}
+		missing, nodes = l.missing()
+	}
 	if len(missing) == 0 {
 		h.Cached("%d images on %d nodes", len(l.Refs), len(l.Nodes))
 		return nil
@@ -95,18 +96,6 @@ func (l *loader) send(ctx context.Context, h *task.Handle) error {
 	}
 	h.Detail("%d of %d images, %d nodes, %d MB, %d MB were there", len(missing), len(l.Refs), len(nodes), sent/1e6, left/1e6)
 	return nil
-}
-
-// suppose takes the nodes to hold all but what they are known to lack.
-func (l *loader) suppose() {
-	for n := range l.Nodes {
-		l.held[n] = map[string]string{}
-		for _, ref := range l.Refs {
-			if !slices.Contains(l.Lacking, ref) {
-				l.held[n][ref] = l.images[ref].ID
-			}
-		}
-	}
 }
 
 // known maps the paths of the layers of refs that every one of the nodes has unpacked

@@ -22,7 +22,7 @@ import (
 const PreloadedName = image.Registry + "/kindest-node-preloaded"
 
 // The labels of a node image with preloaded images: the one that it was made of, and the
-// images that it holds.
+// images that it holds, each with the digest of its configuration.
 const (
 	NodeLabel = "io.hybrid.preloaded-into"
 	HeldLabel = "io.hybrid.preloaded"
@@ -59,7 +59,7 @@ type PreloadOptions struct {
 // reference is stored in result when the task has ended.
 func PreloadTask(o PreloadOptions, result *string) task.Task {
 	return task.Task{Name: "node.preload", Run: func(ctx context.Context, h *task.Handle) error {
-		ref, err := o.ref(ctx)
+		ref, images, err := o.ref(ctx)
 		if err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func PreloadTask(o PreloadOptions, result *string) task.Task {
 			h.Cached("%s", ref)
 			return nil
 		}
-		if err := o.make(ctx, h, ref); err != nil {
+		if err := o.make(ctx, h, ref, images); err != nil {
 			return fault.With(fmt.Errorf("preload the node image: %w", err), "PRELOAD=0 mage cluster, which does without")
 		}
 		h.Detail("%s, %d images", ref, len(o.Refs))
@@ -82,13 +82,13 @@ func PreloadTask(o PreloadOptions, result *string) task.Task {
 
 // ref names the node image after all that it starts with, but for the last layers of
 // what changes.
-func (o PreloadOptions) ref(ctx context.Context) (string, error) {
+func (o PreloadOptions) ref(ctx context.Context) (ref string, images map[string]engine.Image, err error) {
 	all := append([]string{o.Node}, o.Refs...)
-	images, err := o.Engine.Inspect(ctx, all...)
-	if err != nil {
-		return "", err
+	if images, err = o.Engine.Inspect(ctx, all...); err != nil {
+		return "", nil, err
 	}
-	return o.Ref(images)
+	ref, err = o.Ref(images)
+	return ref, images, err
 }
 
 // Ref is the reference that the node image has, given what the engine holds: the node
@@ -115,24 +115,40 @@ func (o PreloadOptions) Ref(images map[string]engine.Image) (string, error) {
 }
 
 // make bakes the images into a copy of the node image.
-func (o PreloadOptions) make(ctx context.Context, log io.Writer, ref string) error {
-	everything := func(context.Context) (map[string]digest.Digest, error) { return nil, nil }
-	_, _, err := relay(ctx, o.Engine, o.Refs, log, everything, func(ctx context.Context, archive io.Reader) error {
+func (o PreloadOptions) make(ctx context.Context, log io.Writer, ref string, images map[string]engine.Image) error {
+	nothing := func(context.Context) (map[string]digest.Digest, error) { return nil, nil }
+	_, _, err := relay(ctx, o.Engine, o.Refs, log, nothing, func(ctx context.Context, archive io.Reader) error {
 		return o.Engine.Bake(ctx, engine.BakeOptions{
 			From: o.Node, To: ref, Shell: []string{"-c", preloadScript, "preload", preloadedScript}, Stdin: archive, Purpose: "preload", Log: log,
-			Changes: append(slices.Clone(o.Changes), "LABEL "+NodeLabel+"="+o.Node+" "+HeldLabel+"="+strings.Join(o.Refs, heldSeparator)),
+			Changes: append(slices.Clone(o.Changes), "LABEL "+NodeLabel+"="+o.Node+" "+HeldLabel+"="+heldText(o.Refs, images)),
 		})
 	})
 	return err
 }
 
-// Lacking are those of refs that new nodes of a node image lack, given its labels; none
-// when these do not tell.
-func Lacking(labels map[string]string, refs []string) []string {
-	held, told := labels[HeldLabel]
+// heldText is the label's text for images of these references.
+func heldText(refs []string, images map[string]engine.Image) string {
+	entries := make([]string, len(refs))
+	for i, ref := range refs {
+		entries[i] = ref + "=" + images[ref].ID
+	}
+	return strings.Join(entries, heldSeparator)
+}
+
+// Held is what new nodes of a node image hold, given its labels, by reference; nil when
+// these do not tell.
+func Held(labels map[string]string) map[string]string {
+	text, told := labels[HeldLabel]
 	if !told {
 		return nil
 	}
-	list := strings.Split(held, heldSeparator)
-	return slices.DeleteFunc(slices.Clone(refs), func(ref string) bool { return slices.Contains(list, ref) })
+	known := map[string]string{}
+	for entry := range strings.SplitSeq(text, heldSeparator) {
+		ref, id, found := strings.Cut(entry, "=")
+		if !found {
+			return nil
+		}
+		known[ref] = id
+	}
+	return known
 }

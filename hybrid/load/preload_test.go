@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func preloaded(t *testing.T, images string, present bool) (string, *command.Reco
 		Engine: &engine.Engine{Kind: engine.Docker, CLI: "docker", Runner: r},
 		Node:   "node:1", Refs: []string{storeRef, serviceRef}, Changing: []string{serviceRef}, Changes: []string{"CMD []"},
 	}
-	ref, err := o.ref(t.Context())
+	ref, _, err := o.ref(t.Context())
 	if err != nil {
 		return "", r, err
 	}
@@ -107,7 +108,7 @@ func TestPreloadBakesTheImages(t *testing.T) {
 		"docker save r/a:1 r/b:1",
 		"docker run --name NAME --privileged --network none --interactive --mount type=volume,destination=/store " +
 			"--entrypoint /bin/sh node:1 -c SCRIPT",
-		"docker commit --change 'CMD []' --change 'LABEL io.hybrid.preloaded-into=node:1 io.hybrid.preloaded=r/a:1,r/b:1' NAME " + ref,
+		"docker commit --change 'CMD []' --change 'LABEL io.hybrid.preloaded-into=node:1 io.hybrid.preloaded=r/a:1=sha256:bb,r/b:1=sha256:cc' NAME " + ref,
 		"docker rm --force --volumes NAME",
 	}
 	var got []string
@@ -138,19 +139,16 @@ func TestPreloadNamesAnImageThatIsMissing(t *testing.T) {
 	}
 }
 
-func TestLackingIsWhatTheLabelDoesNotName(t *testing.T) {
-	refs := []string{"r/a:1", "r/b:2"}
+func TestHeldIsWhatTheLabelNames(t *testing.T) {
 	for _, c := range []struct {
-		labels map[string]string
-		want   []string
+		labels, want map[string]string
 	}{
 		{nil, nil},
 		{map[string]string{NodeLabel: "node:1"}, nil},
-		{map[string]string{HeldLabel: "r/a:1,r/b:1"}, []string{"r/b:2"}},
-		{map[string]string{HeldLabel: "r/b:2,r/a:1"}, nil},
-		{map[string]string{HeldLabel: ""}, refs},
+		{map[string]string{HeldLabel: "r/a:1,r/b:1"}, nil}, // Of an earlier version.
+		{map[string]string{HeldLabel: "r/a:1=sha256:aa,r/b:1=sha256:bb"}, map[string]string{"r/a:1": "sha256:aa", "r/b:1": "sha256:bb"}},
 	} {
-		if got := Lacking(c.labels, refs); !slices.Equal(got, c.want) {
+		if got := Held(c.labels); !maps.Equal(got, c.want) || (got == nil) != (c.want == nil) {
 			t.Errorf("%v: %v, want %v", c.labels, got, c.want)
 		}
 	}

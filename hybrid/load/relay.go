@@ -51,7 +51,7 @@ func relay(ctx context.Context, e *engine.Engine, refs []string, log io.Writer,
 		outs[i] = writers[1+i]
 		start(func() error { return sink(ctx, readers[1+i]) }, readers[1+i])
 	}
-	counter := &countingWriter{w: io.MultiWriter(outs...)}
+	counter := &Counter{W: io.MultiWriter(outs...)}
 	start(func() error {
 		leave, err := known(ctx)
 		if err == nil {
@@ -60,7 +60,7 @@ func relay(ctx context.Context, e *engine.Engine, refs []string, log io.Writer,
 		return err
 	}, append(writers[1:], saved)...)
 	parts.Wait()
-	return counter.n, left, context.Cause(ctx)
+	return counter.N, left, context.Cause(ctx)
 }
 
 // closeAll closes files of which nothing is lost by that; those that were not opened are nil.
@@ -70,13 +70,14 @@ func closeAll(files []*os.File) {
 	}
 }
 
-type countingWriter struct {
-	w io.Writer
-	n int64
+// Counter counts the bytes that go to a writer.
+type Counter struct {
+	W io.Writer
+	N int64
 }
 
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
+func (c *Counter) Write(p []byte) (int, error) {
+	n, err := c.W.Write(p)
+	c.N += int64(n)
 	return n, err
 }

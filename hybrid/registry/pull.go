@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hybrid-e2e/hybrid/hybrid/engine"
+	"github.com/hybrid-e2e/hybrid/hybrid/load"
 )
 
 // Pull brings refs from the registry, which has them, into the engine: layers that several
@@ -59,7 +60,7 @@ func (r Registry) Pull(ctx context.Context, e *engine.Engine, log io.Writer, ref
 // send streams the images into the engine.
 func send(ctx context.Context, e *engine.Engine, log io.Writer, images map[name.Reference]v1.Image) (int64, error) {
 	read, write := io.Pipe()
-	counted := &counter{w: write}
+	counted := &load.Counter{W: write}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		err := tarball.MultiRefWrite(images, counted)
@@ -75,17 +76,5 @@ func send(ctx context.Context, e *engine.Engine, log io.Writer, images map[name.
 		return err
 	})
 	err := g.Wait()
-	return counted.n, err
-}
-
-// counter counts what is written.
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
+	return counted.N, err
 }

@@ -153,15 +153,16 @@ func (s *stage) ourLoad(ctx context.Context, out io.Writer, nodes int, changed [
 			return err
 		}
 		for _, step := range []struct {
-			part          string
-			refs, lacking []string
+			part string
+			refs []string
+			held map[string]string
 		}{
-			{partServices, changed, load.Lacking(node[s.preloaded].Config.Labels, changed)},
+			{partServices, changed, load.Held(node[s.preloaded].Config.Labels)},
 			{partAll, s.others(), nil},
 			{partNothing, append(s.others(), changed...), nil},
 		} {
 			began := time.Now()
-			tasks := load.Tasks(load.Options{Engine: s.engine, Nodes: names, Refs: step.refs, Lacking: step.lacking, Now: s.started})
+			tasks := load.Tasks(load.Options{Engine: s.engine, Nodes: names, Refs: step.refs, Held: step.held, Now: s.started})
 			if err := (task.Group{Phase: "load", LogDir: s.dir}).Run(ctx, tasks...); err != nil {
 				return err
 			}
